@@ -1,0 +1,46 @@
+# The commands of this project. Each sets up what it needs; `make demo` and `make test` work in a fresh clone.
+UV := hack/uv
+RUN := $(UV) run --no-sync
+
+.PHONY: help demo test unit e2e lint format generate soak bench clean prerequisites control-plane everything
+
+help:  ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+prerequisites:
+	@hack/check-prerequisites
+
+control-plane:
+	@$(UV) sync --quiet --group dev --inexact
+
+everything: prerequisites
+	@hack/install-runtime
+
+demo: everything  ## From nothing to a Workspace that answers, on this machine
+	@$(RUN) kaito demo
+
+test: everything  ## Unit tests, then the end-to-end tests on the embedded cluster
+	$(RUN) pytest tests
+
+unit: control-plane  ## Unit tests alone
+	$(RUN) pytest tests/unit
+
+e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai client)
+	$(RUN) pytest tests/e2e
+
+lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
+	$(RUN) kaito crds --check manifests/crds
+
+format: control-plane  ## Reformat and fix what can be fixed
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+generate: control-plane  ## Write the generated files (CRDs) anew
+	$(RUN) kaito crds --output manifests/crds
+
+clean:  ## Remove what make made here
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
