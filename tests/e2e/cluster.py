@@ -1,0 +1,118 @@
+"""Runs the `kaito` and `kubectl` commands on one cluster, as a person would."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+POD_PREFIX = "127.245."
+"""Pod addresses of the tests' cluster: others than the defaults, so that a demo may run beside the tests."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running kaito and the commands to talk to it."""
+
+    directory: Path
+    kubeconfig: Path
+    up_arguments: tuple[str, ...]
+
+    def kaito(self, *arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run the `kaito` command on this cluster's directory."""
+        return self._run(["kaito", *arguments, "--dir", str(self.directory)], check, timeout)
+
+    def up(self) -> None:
+        """Start the cluster, or start it again."""
+        self._run(["kaito", "up", *self.up_arguments], True, 300)
+
+    def kubectl(self, *arguments: str, check: bool = True, timeout: float = 120) -> str:
+        """Run the real kubectl and return its standard output."""
+        return self._run(["kubectl", *arguments], check, timeout).stdout
+
+    def refused(self, *arguments: str, manifest: str) -> str:
+        """Run kubectl with a manifest on standard input that must be refused; return what it said."""
+        done = self._run(["kubectl", *arguments, "-f", "-"], False, 60, manifest)
+        assert done.returncode != 0, f"kubectl accepted it: {done.stdout}"
+        return done.stderr
+
+    def apply(self, manifest: str | Path) -> str:
+        """Apply a file, or a manifest given as text; return both streams, for kubectl prints warnings on the second."""
+        if isinstance(manifest, Path):
+            done = self._run(["kubectl", "apply", "-f", str(manifest)], True, 60)
+        else:
+            done = self._run(["kubectl", "apply", "-f", "-"], True, 60, manifest)
+        return done.stdout + done.stderr
+
+    def object(self, *arguments: str) -> dict[str, Any] | None:
+        """Return what `kubectl get … -o json` prints, or None when the object does not exist."""
+        text = self.kubectl("get", *arguments, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def until(self, what: str, condition: Callable[[], Any], timeout: float) -> Any:
+        """Wait until `condition` returns something true, and return that."""
+        deadline = time.monotonic() + timeout
+        while True:
+            if found := condition():
+                return found
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what}: not within {timeout:.0f} s\n{self.account()}")
+            time.sleep(0.25)
+
+    def account(self) -> str:
+        """Return what a person would look at first when something does not come."""
+        objects = self.kubectl("get", "workspaces,machines,nodes,pods", "-o", "wide", check=False)
+        events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False)
+        logs = ""
+        for log in sorted((self.directory / "logs").glob("*.log")):
+            logs += f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) + "\n"
+        return f"{objects}\n{events}\n{logs}"
+
+    def _run(
+        self, command: list[str], check: bool, timeout: float, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env=environment, input=stdin, check=False
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the processes that belong to a cluster directory: by argument, working directory or pod address."""
+    marks = [str(directory).encode(), f"KAITO_BIND_HOST={POD_PREFIX}".encode()]
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        try:
+            command = (process / "cmdline").read_bytes()
+            about = command + (process / "environ").read_bytes() + bytes((process / "cwd").readlink())
+        except OSError:
+            continue
+        if any(mark in about for mark in marks):
+            found.append(f"{process.name} {command.replace(bytes(1), b' ').decode(errors='replace')}")
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,41 @@
+"""One cluster for the whole run: the embedded one, made by `kaito up`, or any that `--kubeconfig` names.
+
+Everything here is a black box: the `kaito` and `kubectl` commands, HTTP, and the `openai` client.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import POD_PREFIX, Cluster, free_port, processes_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kubeconfig", default=None, help="run against this cluster instead of the embedded one")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if shutil.which("kubectl") is None:
+        pytest.fail("the end-to-end tests drive the real kubectl (1.32 or close), and there is none on PATH")
+    directory = tmp_path_factory.mktemp("cluster")
+    given = request.config.getoption("--kubeconfig")
+    arguments = ["--dir", str(directory), "--weights", "stand-in"]
+    if given:
+        arguments += ["--kubeconfig", str(given)]
+    else:
+        arguments += [
+            "--port",
+            str(free_port()),
+            "--service-cidr",
+            "127.97.0.0/16",
+            "--pod-cidr",
+            f"{POD_PREFIX}0.0/16",
+        ]
+    cluster = Cluster(directory, Path(given) if given else directory / "kubeconfig", tuple(arguments))
+    cluster.up()
+    yield cluster
+    cluster.kaito("down")
+    left = processes_of(directory)
+    assert not left, f"processes left after `kaito down`: {left}"
