@@ -34,7 +34,7 @@ STAND_IN_MARKER: Final = "kaito-stand-in.json"
 """File in a weights directory that says these weights are a stand-in, with the preset and recipe that made them."""
 
 STATUS_PATH: Final = "/v1/status"
-"""`GET /v1/status[?after=N]` on the admin port: with `after`, the answer waits (at most 30 s) for a newer `sequence`."""
+"""`GET /v1/status[?after=N]` on the admin port: with `after`, the answer waits (up to 30 s) for a newer one."""
 
 Stage = Literal["importing", "loading", "warming", "ready", "draining", "failed"]
 """Where a server is on its way; the order of the first four is the order of a start."""
