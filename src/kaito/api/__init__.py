@@ -1,0 +1,62 @@
+"""The objects of kaito: Workspace and Machine as pydantic models, and the CRDs that are generated from them."""
+
+from kaito.api.machine import MACHINE, MACHINE_RESOURCE, Machine
+from kaito.api.meta import Condition, ConditionStatus, LabelSelector, Model, ObjectMeta
+from kaito.api.resource import CustomResource, PrinterColumn
+from kaito.api.status import (
+    AdapterState,
+    LastFailure,
+    MemoryPlan,
+    TimelineEntry,
+    WorkspacePlan,
+    WorkspaceStatus,
+)
+from kaito.api.workspace import (
+    WORKSPACE,
+    WORKSPACE_FINALIZER,
+    WORKSPACE_LABEL,
+    WORKSPACE_NAMESPACE_LABEL,
+    WORKSPACE_RESOURCE,
+    AdapterSpec,
+    DataDestination,
+    DataSource,
+    InferenceSpec,
+    PresetOptions,
+    PresetSpec,
+    ResourceSpec,
+    TuningSpec,
+    Workspace,
+)
+
+__all__ = [
+    "MACHINE",
+    "MACHINE_RESOURCE",
+    "WORKSPACE",
+    "WORKSPACE_FINALIZER",
+    "WORKSPACE_LABEL",
+    "WORKSPACE_NAMESPACE_LABEL",
+    "WORKSPACE_RESOURCE",
+    "AdapterSpec",
+    "AdapterState",
+    "Condition",
+    "ConditionStatus",
+    "CustomResource",
+    "DataDestination",
+    "DataSource",
+    "InferenceSpec",
+    "LabelSelector",
+    "LastFailure",
+    "Machine",
+    "MemoryPlan",
+    "Model",
+    "ObjectMeta",
+    "PresetOptions",
+    "PresetSpec",
+    "PrinterColumn",
+    "ResourceSpec",
+    "TimelineEntry",
+    "TuningSpec",
+    "Workspace",
+    "WorkspacePlan",
+    "WorkspaceStatus",
+]
