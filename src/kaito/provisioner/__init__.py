@@ -1,0 +1,1 @@
+"""Machines become nodes: the life cycle of Karpenter, on any cloud."""
