@@ -66,6 +66,9 @@ class Cloud(Protocol):
     async def list(self) -> list[Instance]:
         """Return the instances that this cloud made for us, none of anyone else."""
 
+    def owns(self, provider_id: str) -> bool:
+        """Tell whether a node of this providerID can only be one of ours, even after its instance is gone."""
+
     def revision(self) -> str:
         """Return a token that changes when a refused launch may succeed now; constant where the cloud cannot tell."""
 

@@ -56,6 +56,10 @@ class LocalCloud:
             f"See the logs of `kaito up` beside {self._directory}, and whether the machine room runs: `kaito status`."
         )
 
+    def owns(self, provider_id: str) -> bool:
+        """Every node of this scheme was booted from one of our files."""
+        return provider_id.startswith(PROVIDER_ID_PREFIX)
+
     def revision(self) -> str:
         """Change with the settings and with the set of instances, which both may let a refused launch through."""
         try:

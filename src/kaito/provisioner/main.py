@@ -1,0 +1,92 @@
+"""The process `kaito-provisioner`: turns Machines into nodes of a cloud."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final, cast
+
+from kaito.core import Controller, KaitoError, Manager, configure_logging
+from kaito.provisioner.limits import Limits
+from kaito.provisioner.options import ProvisionerOptions
+
+RECONCILERS: Final = "kaito.reconcilers"
+"""Entry-point group; the reconciler of this process is `machine`, so an installed package can replace it."""
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+DESCRIPTION: Final = """\
+example:
+  kaito-provisioner --kubeconfig ~/.kaito/kubeconfig --cloud local --cloud-dir ~/.kaito/cloud
+
+Turns Machines (karpenter.sh/v1alpha5) into nodes of a cloud, and takes them away again."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    defaults = Limits()
+    parsed = argparse.ArgumentParser(
+        "kaito-provisioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parsed.add_argument("--kubeconfig", metavar="FILE", help="how to reach the API server (default: as kubectl does)")
+    parsed.add_argument("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:8081", help="default: %(default)s")
+    parsed.add_argument("--cloud", default="local", help="where machines come from: local (default: %(default)s)")
+    parsed.add_argument("--cloud-dir", metavar="DIR", type=Path, help="folder of the local cloud")
+    parsed.add_argument("--log-level", choices=LEVELS, default="info", help="default: %(default)s")
+    for name, what in (
+        ("launch", "for the cloud to give an instance"),
+        ("registration", "for its node to join"),
+        ("initialization", "for the node to be ready with all that was requested"),
+    ):
+        default = getattr(defaults, name)
+        explained = f"how long to wait {what} (default: {default:.0f})"
+        parsed.add_argument(f"--{name}-timeout", metavar="SECONDS", type=float, default=default, help=explained)
+    return parsed
+
+
+def options_of(arguments: argparse.Namespace) -> ProvisionerOptions:
+    """Return the options that a command line says."""
+    limits = Limits(
+        launch=arguments.launch_timeout,
+        registration=arguments.registration_timeout,
+        initialization=arguments.initialization_timeout,
+    )
+    return ProvisionerOptions(arguments.cloud, arguments.cloud_dir, limits)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Run until a signal."""
+    async with Manager.connect(
+        "kaito-provisioner", kubeconfig=arguments.kubeconfig, metrics_address=arguments.metrics_address
+    ) as manager:
+        manager.add(load_reconciler("machine")(manager, options_of(arguments)))
+        await manager.run()
+
+
+def load_reconciler(name: str) -> Callable[[Manager, ProvisionerOptions], Controller]:
+    """Return the function of an entry point of `kaito.reconcilers`. KaitoError ReconcilerMissing when there is none."""
+    for entry_point in entry_points(group=RECONCILERS, name=name):
+        return cast("Callable[[Manager, ProvisionerOptions], Controller]", entry_point.load())
+    raise KaitoError(
+        "ReconcilerMissing",
+        f"no installed package has an entry point {name} in the group {RECONCILERS}.",
+        terminal=True,
+        remedy="Install kaito again.",
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the process; return its exit status."""
+    arguments = parser().parse_args(argv)
+    configure_logging(arguments.log_level)
+    try:
+        asyncio.run(run(arguments))
+    except KaitoError as error:
+        sys.stderr.write(f"kaito-provisioner: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
