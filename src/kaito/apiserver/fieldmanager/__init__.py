@@ -1,0 +1,9 @@
+"""Field management: who owns which field of an object, for server-side apply.
+
+`apply` carries out a server-side apply, `update` records what any other write took. Both return a new object with its
+`metadata.managedFields`; an apply that changes nothing returns the live object as it was, times included.
+"""
+
+from kaito.apiserver.fieldmanager.apply import apply, update
+
+__all__ = ["apply", "update"]

@@ -1,0 +1,167 @@
+"""Server-side apply, and the bookkeeping of every other write.
+
+Rules: structured-merge-diff v6 `merge/update.go` and apimachinery's `managedfields`. All versions of a kind share one
+schema here, so paths need no conversion between versions.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from kaito.apiserver.fieldmanager.field_set import Fields, printed
+from kaito.apiserver.fieldmanager.managers import (
+    APPLY,
+    UPDATE,
+    Entry,
+    ManagerKey,
+    Managers,
+    less,
+    manager_key,
+    read_managers,
+    write_managers,
+)
+from kaito.apiserver.fieldmanager.typed import difference, field_set, merged, named_parents, nodes, without
+from kaito.apiserver.schema import StructuralSchema
+from kaito.core.errors import ConflictError, InvalidError, Status
+from kaito.core.objects import Object
+
+_METADATA = ("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields")
+NEVER_OWNED: Fields = frozenset(
+    {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
+    | {("f:metadata", f"f:{name}") for name in (*_METADATA, "resourceVersion")}
+)
+"""Fields that are an object's identity or the server's business (apimachinery `stripmeta.go`)."""
+
+
+def apply(
+    live: Object | None,
+    applied: Object,
+    manager: str,
+    force: bool,
+    schema: StructuralSchema,
+    now: datetime,
+    subresource: str = "",
+) -> Object:
+    """Return `live` after `manager` applied `applied`; `live` is None or empty for an object that is to be created.
+
+    Fields that the manager applied before and leaves out now go, unless somebody else owns them too. When nothing changes,
+    the result equals `live`, times included. Raises ConflictError when a field of another manager would change and
+    `force` is not set (with it, the field changes hands), InvalidError when the configuration carries managedFields.
+    """
+    if applied.get("metadata", {}).get("managedFields"):
+        raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
+    before = _unmanaged(live or {})
+    config = _without_nulls(applied)
+    api_version = applied.get("apiVersion", "")
+    key = manager_key(manager, APPLY, subresource, api_version)
+    managers = _known_managers(live or {})
+    last = managers.get(key)
+    mine = Entry(field_set(config, schema) - NEVER_OWNED, api_version, last.time if last else "")
+    managers[key] = mine
+
+    after = merged(before, config, schema)
+    if last is not None:
+        after = _pruned(after, last.fields, managers, schema)
+    changed, removed = difference(before, after, schema)
+    conflicts = {other: found for other in managers if other != key and (found := managers[other].fields & changed)}
+    if conflicts and not force:
+        raise _conflict_error(conflicts)
+    managers = less(managers, changed | removed, but=key)
+    if last is None or last.fields != mine.fields or changed or removed:
+        managers[key] = Entry(mine.fields, api_version, _timestamp(now))
+    return _with_managers(after, managers)
+
+
+def update(
+    before: Object | None,
+    after: Object,
+    manager: str,
+    schema: StructuralSchema,
+    now: datetime,
+    subresource: str = "",
+) -> Object:
+    """Return `after`, written by anything but apply, with its managedFields; `before` is None for a new object.
+
+    What changed is taken from its owners and given to `manager`. A writer may hand in its own managedFields (kubectl does, to
+    move what it once applied on the client's side), an empty list forgets them all; both but through a subresource.
+    """
+    old, new = _unmanaged(before or {}), _unmanaged(after)
+    managers = _given_managers(before or {}, after, subresource)
+    changed, removed = difference(old, new, schema)
+    taken = changed - NEVER_OWNED
+    api_version = after.get("apiVersion", "")
+    key = manager_key(manager, UPDATE, subresource, api_version)
+    managers = less(managers, changed | removed)
+    if taken:
+        had = managers[key].fields if key in managers else frozenset()
+        managers[key] = Entry(had | _owned(taken, new, schema), api_version, _timestamp(now))
+    return _with_managers(new, managers)
+
+
+def _owned(taken: Fields, new: Object, schema: StructuralSchema) -> Fields:
+    """Return what an update owns of `taken`: leaves, list items and maps that are new, not the structs around them."""
+    members = {path for path, _, member in nodes(new, schema) if member}
+    parents = {path[:-1] for path in taken}
+    return frozenset(path for path in taken if path in members or path not in parents)
+
+
+def _pruned(after: Object, last: Fields, managers: Managers, schema: StructuralSchema) -> Object:
+    owned = named_parents(frozenset().union(*(entry.fields for entry in managers.values())), schema)
+    present = {path for path, _, _ in nodes(after, schema)}
+    gone = (named_parents(last, schema) - owned - NEVER_OWNED) & present
+    result = without(after, gone, schema) if gone else after
+    return result if isinstance(result, dict) else {}
+
+
+def _known_managers(obj: Object) -> Managers:
+    try:
+        return read_managers(obj.get("metadata", {}).get("managedFields"))
+    except ValueError:
+        return {}  # a garbled list is dropped, as Kubernetes does: ownership starts anew
+
+
+def _given_managers(before: Object, after: Object, subresource: str) -> Managers:
+    given: Any = after.get("metadata", {}).get("managedFields")
+    if subresource or given is None:
+        return _known_managers(before)
+    if given in ([], [{}]):
+        return {}
+    return _known_managers(after) or _known_managers(before)
+
+
+def _unmanaged(obj: Object) -> Object:
+    if "managedFields" not in obj.get("metadata", {}):
+        return obj
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return {**obj, "metadata": metadata}
+
+
+def _with_managers(obj: Object, managers: Managers) -> Object:
+    entries = write_managers(managers)
+    if not entries:
+        return obj
+    return {**obj, "metadata": {**obj.get("metadata", {}), "managedFields": entries}}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _timestamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _conflict_error(conflicts: dict[ManagerKey, Fields]) -> ConflictError:
+    found = sorted((str(key), printed(path)) for key, paths in conflicts.items() for path in paths)
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": path} for owner, path in found
+    ]
+    if len(found) == 1:
+        message = f"Apply failed with 1 conflict: conflict with {found[0][0]}: {found[0][1]}"
+    else:
+        lines = []
+        for owner in sorted({owner for owner, _ in found}):
+            lines += [f"conflicts with {owner}:", *(f"- {path}" for other, path in found if other == owner)]
+        message = f"Apply failed with {len(found)} conflicts: " + "\n".join(lines)
+    return ConflictError(Status(409, "Conflict", message, {"causes": causes}))

@@ -1,0 +1,41 @@
+"""JSON patch (RFC 6902), with refusals that say which operation failed."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, cast
+
+import jsonpatch
+import jsonpointer
+
+from kaito.apiserver.patch.refusal import malformed, unprocessable
+from kaito.core.objects import Object
+
+_MOST_OPERATIONS = 10_000
+"""A patch with more operations is refused, as kube-apiserver does (`maxJSONPatchOperations`)."""
+
+
+def json_patch(target: Object, operations: Sequence[Any]) -> Object:
+    """Return `target` after all operations. Raises InvalidError: 400 for what is no patch, 422 for one that fails."""
+    if not isinstance(operations, list):
+        raise malformed("a JSON patch must be a list of operations")
+    if len(operations) > _MOST_OPERATIONS:
+        raise malformed(f"a JSON patch may have {_MOST_OPERATIONS} operations, not {len(operations)}")
+    result: Any = copy.deepcopy(target)
+    for index, operation in enumerate(operations):
+        result = _apply(result, operation, index)
+    if not isinstance(result, dict):
+        raise unprocessable("the patch leaves no object")
+    return cast("Object", result)
+
+
+def _apply(target: Any, operation: Any, index: int) -> Any:
+    try:
+        return jsonpatch.JsonPatch([operation]).apply(target)
+    except jsonpatch.JsonPatchTestFailed as error:
+        path = operation["path"]
+        raise unprocessable(f"operation {index}: testing value at {path} failed: {error}") from error
+    except (jsonpatch.JsonPatchConflict, jsonpointer.JsonPointerException) as error:
+        words = f"operation {index} ({operation.get('op')} {operation.get('path')}): {error}"
+        raise unprocessable(f"the server rejected our request due to an error in our request: {words}") from error
+    except (jsonpatch.JsonPatchException, TypeError, AttributeError) as error:
+        raise malformed(f"operation {index} is no JSON patch operation: {error}") from error

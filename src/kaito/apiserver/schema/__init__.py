@@ -1,0 +1,37 @@
+"""Schemas: what kinds of objects there are made of, their defaults, what is wrong with one, and how it is published."""
+
+from kaito.apiserver.schema.builtin import builtin_schema, named_type
+from kaito.apiserver.schema.builtin_defaults import apply_defaults
+from kaito.apiserver.schema.field_error import (
+    Cause,
+    FieldError,
+    invalid,
+    invalid_error,
+    invalid_status,
+    not_supported,
+    required,
+    too_long,
+    too_many,
+)
+from kaito.apiserver.schema.openapi import PublishedKind, openapi_v2_document, openapi_v3_document
+from kaito.apiserver.schema.structural import ANYTHING, StructuralSchema
+
+__all__ = [
+    "ANYTHING",
+    "Cause",
+    "FieldError",
+    "PublishedKind",
+    "StructuralSchema",
+    "apply_defaults",
+    "builtin_schema",
+    "invalid",
+    "invalid_error",
+    "invalid_status",
+    "named_type",
+    "not_supported",
+    "openapi_v2_document",
+    "openapi_v3_document",
+    "required",
+    "too_long",
+    "too_many",
+]
