@@ -1,0 +1,1 @@
+"""Keeps the addresses behind Services."""

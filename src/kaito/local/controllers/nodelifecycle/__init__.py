@@ -1,0 +1,1 @@
+"""Notices silent nodes and moves their pods."""

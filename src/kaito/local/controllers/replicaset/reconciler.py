@@ -1,0 +1,103 @@
+"""The replicaset controller: gathers, decides, acts."""
+
+import asyncio
+
+from kaito.core import (
+    DONE,
+    ApiError,
+    Cache,
+    Client,
+    Clock,
+    Controller,
+    EventRecorder,
+    Key,
+    Manager,
+    NotFoundError,
+    Object,
+    Result,
+    key_of,
+)
+from kaito.core.clock import timestamp
+from kaito.core.kinds import POD, REPLICA_SET
+from kaito.local.controllers.conditions import with_condition
+from kaito.local.controllers.replicaset.decide import Decision, decide, pod_from
+
+
+class ReplicaSetReconciler:
+    """Keeps as many pods as a ReplicaSet asks for.
+
+    A key is not reconciled again before the cache has seen what its last reconcile wrote (core's read-your-writes):
+    that takes the place of Kubernetes' expectations, so no pod is made twice.
+    """
+
+    def __init__(self, cache: Cache, client: Client, events: EventRecorder, clock: Clock) -> None:
+        self._cache = cache
+        self._client = client
+        self._events = events
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> Result:
+        """Create or delete pods and report. ApiError when a pod is refused; the status says so too."""
+        replica_set = self._cache.get(REPLICA_SET, key)
+        if replica_set is None:
+            return DONE  # its pods go by their owner reference
+        owned = self._cache.by_index(POD, "owner", replica_set["metadata"]["uid"])
+        decision = decide(replica_set, [entry.decode() for entry in owned], self._clock.now())
+        failure = await self._write_pods(replica_set, decision)
+        status = self._with_failure(decision.status, failure)
+        if status != (replica_set.get("status") or {}):
+            await self._client.update({**replica_set, "status": status}, subresource="status")
+        if failure is not None:
+            raise failure
+        return Result(requeue_after=decision.requeue_after)
+
+    async def _write_pods(self, replica_set: Object, decision: Decision) -> ApiError | None:
+        """Delete, then create in growing batches (1, 2, 4 …), so that a refusal costs one request."""
+        await asyncio.gather(*(self._delete(replica_set, pod) for pod in decision.delete))
+        remaining, batch = decision.create, 1
+        while remaining:
+            count = min(batch, remaining)
+            results = await asyncio.gather(*(self._create(replica_set) for _ in range(count)), return_exceptions=True)
+            for result in results:
+                if isinstance(result, ApiError):
+                    return result
+                if isinstance(result, BaseException):
+                    raise result
+            remaining, batch = remaining - count, batch * 2
+        return None
+
+    async def _create(self, replica_set: Object) -> None:
+        try:
+            pod = await self._client.create(pod_from(replica_set))
+        except ApiError as error:
+            self._events.record(replica_set, "Warning", "FailedCreate", f"Error creating: {error.message}")
+            raise
+        self._record(replica_set, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+
+    async def _delete(self, replica_set: Object, pod: Object) -> None:
+        try:
+            await self._client.delete(POD, key_of(pod), uid=pod["metadata"]["uid"])
+        except NotFoundError:
+            return
+        self._record(replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+
+    def _record(self, replica_set: Object, reason: str, message: str) -> None:
+        self._events.record(replica_set, "Normal", reason, message)
+
+    def _with_failure(self, status: Object, failure: ApiError | None) -> Object:
+        if failure is None:
+            return {name: value for name, value in status.items() if name != "conditions"}
+        condition = {
+            "type": "ReplicaFailure",
+            "status": "True",
+            "reason": "FailedCreate",
+            "message": failure.message,
+            "lastTransitionTime": timestamp(self._clock.now()),
+        }
+        return {**status, "conditions": with_condition(list(status.get("conditions") or ()), condition)}
+
+
+def replica_set_controller(manager: Manager) -> Controller:
+    """Return the replicaset controller of a local cluster."""
+    reconciler = ReplicaSetReconciler(manager.cache, manager.client, manager.events, manager.clock)
+    return Controller("replicaset", reconciler).watching(REPLICA_SET).owning(POD)

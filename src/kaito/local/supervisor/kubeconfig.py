@@ -1,0 +1,37 @@
+"""The kubeconfig of the embedded cluster."""
+
+import base64
+import os
+from pathlib import Path
+
+import orjson
+
+CONTEXT = "kaito"
+
+
+def kubeconfig(server: str, ca: bytes, token: str) -> dict[str, object]:
+    """Return a kubeconfig with one context, `kaito`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": CONTEXT,
+        "clusters": [
+            {
+                "name": CONTEXT,
+                "cluster": {"server": server, "certificate-authority-data": base64.b64encode(ca).decode()},
+            }
+        ],
+        "users": [{"name": CONTEXT, "user": {"token": token}}],
+        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
+    }
+
+
+def write_kubeconfig(path: Path, server: str, ca_file: Path, token_file: Path) -> None:
+    """Write the kubeconfig (JSON is YAML) with mode 0600, whole or not at all."""
+    document = kubeconfig(server, ca_file.read_bytes(), token_file.read_text().strip())
+    draft = path.with_name(f".{path.name}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    draft.replace(path)

@@ -1,0 +1,111 @@
+"""What a supervisor is started with, and what it says of itself while it runs."""
+
+import socket
+from pathlib import Path
+
+import msgspec
+
+from kaito.core.errors import KaitoError
+from kaito.local.directory import ClusterDirectory
+from kaito.local.processes import ProcessIdentity
+
+DEFAULT_PORT = 7443
+SERVICE_CIDR = "127.96.0.0/16"
+"""Service addresses of the embedded cluster: loopback, so that a forwarder can listen on each."""
+NODE_CIDR = "127.244.0.0/16"
+"""Pod addresses of the embedded cluster."""
+NODE_CIDR_ON_REAL = "10.244.0.0/16"
+"""Pod addresses on a real control plane, which refuses loopback addresses as endpoints."""
+
+
+class SupervisorSettings(msgspec.Struct, frozen=True, rename="camel"):
+    """Options of `kaito up`. `kubeconfig` names a real API server; empty means our own. Ports are TCP on 127.0.0.1."""
+
+    directory: str
+    port: int = DEFAULT_PORT
+    kubeconfig: str = ""
+    weights: str = "stand-in"
+    service_cidr: str = SERVICE_CIDR
+    pod_cidr: str = ""
+    cluster_port: int = 0
+    controller_port: int = 0
+    provisioner_port: int = 0
+
+    @property
+    def paths(self) -> ClusterDirectory:
+        """The folder of the cluster."""
+        return ClusterDirectory(Path(self.directory))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the cluster has our own API server."""
+        return not self.kubeconfig
+
+    @property
+    def node_cidr(self) -> str:
+        """The range that the machines' pod addresses are cut from."""
+        return self.pod_cidr or (NODE_CIDR if self.embedded else NODE_CIDR_ON_REAL)
+
+    @property
+    def client_kubeconfig(self) -> Path:
+        """The kubeconfig that every process, and the user, connects with."""
+        return Path(self.kubeconfig) if self.kubeconfig else self.paths.kubeconfig
+
+
+class SupervisorState(msgspec.Struct, frozen=True, rename="camel"):
+    """A supervisor that was started: its process and its settings. Written to `supervisor.json`."""
+
+    pid: int
+    start_ticks: int
+    settings: SupervisorSettings
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """The supervisor's process."""
+        return ProcessIdentity(self.pid, self.start_ticks)
+
+
+def read_state(paths: ClusterDirectory) -> SupervisorState | None:
+    """Return what the last supervisor of this folder said of itself, or None. It may be dead."""
+    try:
+        return msgspec.json.decode(paths.state.read_bytes(), type=SupervisorState)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def with_metrics_ports(settings: SupervisorSettings) -> SupervisorSettings:
+    """Return the settings with a port for each process's metrics: the ones after the API server's, or any free ones."""
+    wanted = (settings.port + 1, settings.port + 2, settings.port + 3)
+    cluster, controller, provisioner = (port if is_free(port) else free_port() for port in wanted)
+    return msgspec.structs.replace(
+        settings, cluster_port=cluster, controller_port=controller, provisioner_port=provisioner
+    )
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def check_port(port: int) -> None:
+    """Raise KaitoError (PortInUse) when the API server could not listen."""
+    if not is_free(port):
+        raise KaitoError(
+            "PortInUse",
+            f"Port {port} on 127.0.0.1 is in use.",
+            terminal=True,
+            remedy=f"Name another, for example `kaito up --port {port + 1000}`.",
+        )

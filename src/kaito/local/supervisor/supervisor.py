@@ -1,0 +1,184 @@
+"""Starts a cluster in order, keeps it running, ends it in the opposite order."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from kaito.core.clock import Clock
+from kaito.core.errors import KaitoError
+from kaito.local.machines import MachineRoom, MachineRoomSettings
+from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
+from kaito.local.supervisor import specs
+from kaito.local.supervisor.custom_resources import install_custom_resources
+from kaito.local.supervisor.kubeconfig import write_kubeconfig
+from kaito.local.supervisor.readiness import wait_ready
+from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState, check_port
+from kaito.local.supervisor.steps import Step, StepReporter
+
+_log = structlog.get_logger()
+
+
+class Supervisor:
+    """Owns every process of one local cluster."""
+
+    def __init__(self, settings: SupervisorSettings, report: StepReporter, clock: Clock) -> None:
+        self._settings = settings
+        self._paths = settings.paths
+        self._report = report
+        self._clock = clock
+        self._records = Records(self._paths.run)
+        self._children: list[Child] = []
+        self._runs: set[asyncio.Task[None]] = set()
+        self._room: MachineRoom | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start everything, run until `stop`, end everything. KaitoError when the start fails; nothing is left then."""
+        try:
+            await self._start(stop)
+            if not stop.is_set():
+                self._report(Step("", "done"))
+                await stop.wait()
+        except KaitoError as error:
+            self._report(Step("", "failed", message=f"{error.message} {error.remedy}".strip()))
+            raise
+        finally:
+            await self._end()
+
+    async def _start(self, stop: asyncio.Event) -> None:
+        for start in (
+            *((self._start_api_server,) if self._settings.embedded else ()),
+            self._start_custom_resources,
+            self._start_cluster,
+            self._start_controllers,
+            self._start_machines,
+        ):
+            if stop.is_set():
+                return
+            await start()
+
+    async def _start_api_server(self) -> None:
+        async with self._step(f"API server on https://127.0.0.1:{self._settings.port}"):
+            check_port(self._settings.port)
+            child = self._spawn(specs.api_server(self._settings))
+            server = f"https://127.0.0.1:{self._settings.port}"
+            trust, token = self._paths.ca_file, self._paths.token_file
+            await wait_ready(child, f"{server}/readyz", self._clock, ca_file=trust, token_file=token)
+            write_kubeconfig(self._paths.kubeconfig, server, trust, token)
+
+    async def _start_custom_resources(self) -> None:
+        async with self._step("Custom resources (Workspace, Machine)"):
+            await install_custom_resources(self._settings.client_kubeconfig, self._clock)
+
+    async def _start_cluster(self) -> None:
+        name = "Scheduler, deployments, service proxy" if self._settings.embedded else "Service proxy"
+        async with self._step(name):
+            child = self._spawn(specs.cluster(self._settings))
+            await wait_ready(child, f"http://127.0.0.1:{self._settings.cluster_port}/readyz", self._clock)
+
+    async def _start_controllers(self) -> None:
+        async with self._step("Workspace controller, GPU provisioner"):
+            controller = self._spawn(specs.controller(self._settings))
+            provisioner = self._spawn(specs.provisioner(self._settings))
+            async with _first_error(), asyncio.TaskGroup() as group:
+                for child, port in (
+                    (controller, self._settings.controller_port),
+                    (provisioner, self._settings.provisioner_port),
+                ):
+                    group.create_task(wait_ready(child, f"http://127.0.0.1:{port}/readyz", self._clock))
+
+    async def _start_machines(self) -> None:
+        async with self._step("Local cloud"):
+            paths = self._paths
+            settings = MachineRoomSettings(
+                cloud=paths.cloud,
+                nodes=paths.nodes,
+                logs=paths.logs,
+                kubeconfig=self._settings.client_kubeconfig,
+                cluster_cidr=self._settings.node_cidr,
+            )
+            self._room = MachineRoom(settings, self._records, self._clock)
+            self._keep(asyncio.create_task(self._room.run()))
+
+    async def _end(self) -> None:
+        """End controllers first, so that nothing reacts to the nodes that go next; the API server goes last."""
+        by_name = {child.spec.name: child for child in self._children}
+        first = [by_name[name] for name in (specs.CONTROLLER, specs.PROVISIONER) if name in by_name]
+        await asyncio.gather(*(child.stop() for child in first))
+        if self._room is not None:
+            await self._room.stop()
+        for name in (specs.CLUSTER, specs.API_SERVER):
+            if name in by_name:
+                await by_name[name].stop()
+        for task in self._runs:
+            task.cancel()
+        await asyncio.gather(*self._runs, return_exceptions=True)
+
+    def _spawn(self, spec: ChildSpec) -> Child:
+        child = Child(spec, self._records, self._clock)
+        self._children.append(child)
+        self._keep(asyncio.create_task(child.keep_running()))
+        return child
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._runs.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a part of the supervisor failed", error=str(error), exc_info=error)
+
+    @asynccontextmanager
+    async def _step(self, name: str) -> AsyncIterator[None]:
+        started = self._clock.monotonic()
+        self._report(Step(name, "started"))
+        try:
+            yield
+        except KaitoError as error:
+            seconds = self._clock.monotonic() - started
+            self._report(Step(name, "failed", seconds, f"{error.message} {error.remedy}".strip()))
+            raise
+        self._report(Step(name, "done", self._clock.monotonic() - started))
+
+
+@asynccontextmanager
+async def hold(settings: SupervisorSettings) -> AsyncIterator[None]:
+    """Be the one supervisor of the folder: take the lock, end what a crashed one left, say who we are.
+
+    KaitoError (AlreadyRunning) when another supervisor holds the lock.
+    """
+    paths = settings.paths
+    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise KaitoError(
+                "AlreadyRunning",
+                f"A cluster runs in {paths.root} already.",
+                terminal=True,
+                remedy="`kaito down` ends it.",
+            ) from error
+        left = await asyncio.to_thread(end_leftovers, Records(paths.run), paths.nodes)
+        if left:
+            _log.warning("ended what a crashed supervisor had left", processes=left)
+        own = identify(os.getpid())
+        state = SupervisorState(os.getpid(), own.start_ticks if own else 0, settings)
+        paths.state.write_bytes(msgspec.json.encode(state))
+        yield
+        paths.state.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def _first_error() -> AsyncIterator[None]:
+    """Raise the first KaitoError of a task group instead of the group."""
+    try:
+        yield
+    except* KaitoError as group:
+        raise group.exceptions[0] from None
