@@ -1,4 +1,4 @@
-"""The one exception tree. A raised error carries all that a user needs: reason, message, remedy, and whether to retry."""
+"""The one exception tree. A raised error carries what a user needs: reason, message, remedy, whether to retry."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,8 +7,8 @@ from typing import Any
 class KaitoError(Exception):
     """Something went wrong that has a name.
 
-    `reason` is a CamelCase word from a closed list of the raising package: it becomes a condition reason, an event reason
-    and a metric label. `message` says what happened and in which object or field. `remedy` says what to do about it.
+    `reason` is a CamelCase word from a closed list of the raising package: it becomes a condition reason, an event
+    reason and a metric label. `message` says what happened and in which object or field, `remedy` what to do about it.
     A `terminal` error is not retried until the object, or what it depends on, changes. `retry_after` (seconds) replaces
     the queue's back-off for one that is not.
     """

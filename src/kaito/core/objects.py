@@ -26,8 +26,8 @@ class Key(NamedTuple):
 class Kind(Generic[T]):
     """A resource and the type its objects are read as.
 
-    `model` is a pydantic model or a msgspec struct; `dict` reads plain JSON. `plural` and `namespaced` are discovered from
-    the server when they are not given.
+    `model` is a pydantic model or a msgspec struct; `dict` reads plain JSON. `plural` and `namespaced` are discovered
+    from the server when they are not given.
     """
 
     api_version: str

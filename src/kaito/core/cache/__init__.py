@@ -1,0 +1,8 @@
+"""Objects kept in step with the server: reflector, store, indexes, informer."""
+
+from kaito.core.cache.cache import Cache
+from kaito.core.cache.entry import CacheEntry, Event
+from kaito.core.cache.informer import Informer, Selection
+from kaito.core.cache.store import OWNER_INDEX, IndexFunction
+
+__all__ = ["OWNER_INDEX", "Cache", "CacheEntry", "Event", "IndexFunction", "Informer", "Selection"]

@@ -1,0 +1,23 @@
+"""The way to the API server: connection settings, requests, watches, server-side apply."""
+
+from kaito.core.client.apply import APPLIED_ANNOTATION
+from kaito.core.client.client import Client, LiveObjects, ObjectList
+from kaito.core.client.connection import ConnectionSettings, from_kubeconfig, in_cluster, load_connection
+from kaito.core.client.discovery import Resource
+from kaito.core.client.watch import WatchEvent
+from kaito.core.client.writes import Write, recording
+
+__all__ = [
+    "APPLIED_ANNOTATION",
+    "Client",
+    "ConnectionSettings",
+    "LiveObjects",
+    "ObjectList",
+    "Resource",
+    "WatchEvent",
+    "Write",
+    "from_kubeconfig",
+    "in_cluster",
+    "load_connection",
+    "recording",
+]

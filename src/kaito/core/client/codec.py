@@ -1,0 +1,64 @@
+"""JSON to what a kind is read as: a dict, a pydantic model or a msgspec struct."""
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from kaito.core.errors import KaitoError
+from kaito.core.objects import Kind
+
+T = TypeVar("T")
+
+
+def decode(kind: Kind[T], raw: bytes) -> T:
+    """Return a private object. Raises KaitoError ObjectUnreadable if the stored object does not fit the model."""
+    model: Any = kind.model
+    try:
+        if model is dict:
+            plain: T = orjson.loads(raw)
+            return plain
+        if hasattr(model, "model_validate_json"):
+            validated: T = model.model_validate_json(raw)
+            return validated
+        decoded: T = _decoder(model).decode(raw)
+    except ValueError as error:
+        raise KaitoError(
+            "ObjectUnreadable",
+            f"{kind}: the object does not fit {model.__name__}: {error}",
+            terminal=True,
+            remedy="Correct the named fields of the object.",
+        ) from error
+    return decoded
+
+
+@lru_cache(maxsize=256)
+def _decoder(model: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model)
+
+
+class ListMeta(msgspec.Struct, frozen=True, rename="camel"):
+    """`metav1.ListMeta`."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class RawList(msgspec.Struct, frozen=True):
+    """A page of a list; its items are views into the answer, and are copied by whoever keeps them."""
+
+    kind: str = ""
+    metadata: ListMeta = ListMeta()
+    items: list[msgspec.Raw] | None = None
+
+
+class RawEvent(msgspec.Struct, frozen=True):
+    """A line of a watch."""
+
+    type: str
+    object: msgspec.Raw
+
+
+read_list = msgspec.json.Decoder(RawList).decode
+read_event = msgspec.json.Decoder(RawEvent).decode
