@@ -1,0 +1,165 @@
+"""The kubelet endpoint: what the API server asks this node for (`kubectl logs`), over TLS and with a bearer token."""
+
+import contextlib
+import datetime
+import hmac
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from prometheus_client import CollectorRegistry, generate_latest
+
+from kaito.core.clock import Clock
+from kaito.core.objects import Key
+from kaito.local.node.containers import Containers
+from kaito.local.node.layout import Layout, private_folder
+from kaito.local.node.logs import parse_log_options, read_log
+from kaito.local.node.pods import PodState
+from kaito.local.node.records import Record
+
+CERTIFICATE_DAYS = 365
+OPEN_PATHS = ("/healthz",)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_certificate(folder: Path, name: str, ip: str, now: datetime.datetime) -> tuple[Path, Path]:
+    """Return paths of a self-made certificate and its key, made anew when missing or within a month of its end."""
+    certificate, key_file = folder / "kubelet.crt", folder / "kubelet.key"
+    with contextlib.suppress(OSError, ValueError):
+        known = x509.load_pem_x509_certificate(certificate.read_bytes())
+        if key_file.exists() and known.not_valid_after_utc > now + datetime.timedelta(days=30):
+            return certificate, key_file
+    private_folder(folder)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(ip))])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=CERTIFICATE_DAYS))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    return certificate, key_file
+
+
+class KubeletServer:
+    """Serves logs of this node's containers. Without a token file every request but /healthz is refused."""
+
+    def __init__(
+        self,
+        name: str,
+        ip: str,
+        layout: Layout,
+        containers: Containers,
+        pods: dict[str, PodState],
+        clock: Clock,
+        registry: CollectorRegistry,
+        token_file: Path | None,
+    ) -> None:
+        self._name = name
+        self._ip = ip
+        self._layout = layout
+        self._containers = containers
+        self._pods = pods
+        self._clock = clock
+        self._registry = registry
+        self._token_file = token_file
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int) -> int:
+        """Listen on the node's address; return the port. Raises OSError when it is taken."""
+        certificate, key = make_certificate(self._layout.pki, self._name, self._ip, self._clock.now())
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        application = web.Application(middlewares=[self._authenticated])
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._ip, port, ssl_context=context)
+        await site.start()
+        bound: int = self._runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening; followers are cut off."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _authenticated(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_PATHS and not self._allowed(request.headers.get("Authorization", "")):
+            return web.Response(status=401, text="Unauthorized")
+        return await handler(request)
+
+    def _allowed(self, header: str) -> bool:
+        """Compare with the token file, read anew each time so that a rotated token counts at once."""
+        if self._token_file is None or not self._token_file.is_file():
+            return False
+        token = self._token_file.read_text().strip()
+        scheme, _, given = header.partition(" ")
+        return (
+            bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+        )
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), content_type="text/plain")
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        key = Key(request.match_info["namespace"], request.match_info["pod"])
+        name = request.match_info["container"]
+        try:
+            options = parse_log_options(request.query, self._clock.now())
+        except ValueError as error:
+            return web.Response(status=400, text=f"invalid log options: {error}")
+        record = self._record(key, name, previous=options.previous)
+        if isinstance(record, web.Response):
+            return record
+        folder = self._layout.attempt(record.uid, record.name, record.attempt)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError):  # the reader has gone
+            async for block in read_log(folder, options, lambda: not self._runs(record)):
+                await response.write(block)
+            await response.write_eof()
+        return response
+
+    def _record(self, key: Key, name: str, *, previous: bool) -> Record | web.Response:
+        uid = next((uid for uid, state in self._pods.items() if state.key == key), None)
+        if uid is None:
+            return web.Response(status=404, text=f'pod "{key.name}" not found on this node')
+        records = self._containers.records(uid).get(name, ())
+        if previous:
+            if len(records) < 2:
+                text = f'previous terminated container "{name}" in pod "{key.name}" not found'
+                return web.Response(status=400, text=text)
+            return records[-2]
+        if not records:
+            text = f'container "{name}" in pod "{key.name}" is waiting to start'
+            return web.Response(status=400, text=text)
+        return records[-1]
+
+    def _runs(self, record: Record) -> bool:
+        records = self._containers.records(record.uid).get(record.name, ())
+        return any(each.attempt == record.attempt and each.running for each in records)
