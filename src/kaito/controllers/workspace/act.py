@@ -1,0 +1,103 @@
+"""The only file that writes: it does what was decided, in order, then writes the status."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kaito.api import WORKSPACE, WORKSPACE_LABEL, Workspace
+from kaito.controllers.workspace.decide import Decision
+from kaito.controllers.workspace.snapshot import Snapshot
+from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, SetFinalizers
+from kaito.core import Client
+from kaito.core.errors import AlreadyExistsError, ConflictError, NotFoundError
+from kaito.core.objects import Key, Object, owner_reference
+
+
+class Actor:
+    """Carries out decisions. `token` draws the secret of an admin port.
+
+    `secrets` remembers, by Workspace uid, whose admin Secret is there: Secrets are never listed or watched.
+    """
+
+    def __init__(self, client: Client, token: Callable[[], str]) -> None:
+        self._client = client
+        self._token = token
+        self.secrets: set[str] = set()
+
+    async def act(self, snapshot: Snapshot, decision: Decision) -> None:
+        """Do it. A repeated act does nothing twice. Raises what the API server answers, but for what is as wanted."""
+        for action in decision.actions:
+            await self._one(snapshot.workspace, action)
+        await self.write_status(snapshot.workspace, decision)
+
+    async def write_status(self, workspace: Workspace, decision: Decision) -> None:
+        """Write the status, if it is another one."""
+        if decision.status is None or decision.status == workspace.status:
+            return
+        status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        try:
+            await self._client.apply({**reference(workspace), "status": status}, subresource="status")
+        except NotFoundError:
+            return
+
+    async def _one(self, workspace: Workspace, action: Action) -> None:
+        match action:
+            case Apply(obj):
+                await self._client.apply(obj, owner=reference(workspace))
+            case Create(_, obj):
+                await self._create(obj)
+            case Delete(kind, key, uid):
+                try:
+                    await self._client.delete(kind, key, uid=uid, propagation="Background")
+                except (NotFoundError, ConflictError):
+                    return
+            case CreateAdminSecret(name):
+                await self._create(_admin_secret(workspace, name, self._token()))
+                self.secrets.add(workspace.metadata.uid)
+            case SetFinalizers(finalizers):
+                await self._set_finalizers(workspace, finalizers)
+
+    async def _create(self, obj: Object) -> None:
+        try:
+            await self._client.create(obj)
+        except AlreadyExistsError:
+            return
+
+    async def _set_finalizers(self, workspace: Workspace, finalizers: tuple[str, ...]) -> None:
+        """Replace the list under the resourceVersion that it was read at, since others have finalizers too."""
+        metadata = workspace.metadata
+        body: dict[str, Any] = {
+            "metadata": {
+                "uid": metadata.uid,
+                "resourceVersion": metadata.resource_version,
+                "finalizers": list(finalizers),
+            }
+        }
+        try:
+            await self._client.patch(WORKSPACE, Key(metadata.namespace, metadata.name), body)
+        except NotFoundError:
+            return
+
+
+def reference(workspace: Workspace) -> Object:
+    """Return what names a Workspace: to own objects, to take events, and to be written only if it is still this one."""
+    metadata = workspace.metadata
+    return {
+        "apiVersion": WORKSPACE.api_version,
+        "kind": WORKSPACE.kind,
+        "metadata": {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid},
+    }
+
+
+def _admin_secret(workspace: Workspace, name: str, token: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "namespace": workspace.metadata.namespace,
+            "name": name,
+            "labels": {WORKSPACE_LABEL: workspace.metadata.name},
+            "ownerReferences": [owner_reference(reference(workspace))],
+        },
+        "type": "Opaque",
+        "stringData": {"token": token},
+    }

@@ -1,0 +1,56 @@
+"""Serve: the Services, the settings and the Deployment are there, and the model answers."""
+
+from kaito.contracts import RuntimeStatus, Stage
+from kaito.controllers.workspace.diagnosis import diagnose
+from kaito.controllers.workspace.reasons import Reason
+from kaito.controllers.workspace.render import render
+from kaito.controllers.workspace.snapshot import Snapshot
+from kaito.controllers.workspace.step import Action, Apply, CreateAdminSecret, Failure, Step, Wait
+from kaito.controllers.workspace.views import Pod
+from kaito.controllers.workspace.workload import admin_secret_name
+
+_STAGES: dict[Stage, tuple[str, Reason, str]] = {
+    "importing": ("StartingModel", Reason.STARTING_SERVER, "The server starts"),
+    "loading": ("LoadingWeights", Reason.LOADING_WEIGHTS, "The server loads the weights"),
+    "warming": ("Warming", Reason.WARMING, "The server warms up"),
+    "ready": ("Warming", Reason.ROLLING_OUT, "The server is ready, waiting for its probe"),
+    "draining": ("StartingModel", Reason.ROLLING_OUT, "The server finishes its last requests"),
+}
+"""Where a server is, in the words of the Workspace."""
+
+
+def serve(snapshot: Snapshot) -> Step:
+    """Apply the workload, and wait until a pod of it answers; say where that pod is."""
+    secret: tuple[Action, ...] = () if snapshot.has_admin_secret else (_secret(snapshot),)
+    actions = (*secret, *(Apply(obj) for obj in render(snapshot)))
+    return Step(actions, _outcome(snapshot))
+
+
+def _secret(snapshot: Snapshot) -> CreateAdminSecret:
+    return CreateAdminSecret(admin_secret_name(snapshot.workspace.metadata.name))
+
+
+def _outcome(snapshot: Snapshot) -> Wait | None:
+    deployment = snapshot.deployment
+    if deployment is not None and deployment.available:
+        return None
+    pods = [pod for pod in snapshot.pods if not pod.going]
+    if deployment is None or not pods:
+        return Wait("StartingModel", Reason.WORKLOAD_CREATED, "The Deployment is applied, its pod is still to come.")
+    pod = pods[-1]
+    runtime = snapshot.runtime.get(pod.metadata.uid)
+    if runtime is not None and pod.serving:
+        return _by_stage(pod, runtime)
+    return diagnose(pod)
+
+
+def _by_stage(pod: Pod, runtime: RuntimeStatus) -> Wait:
+    failure = runtime["failure"]
+    if runtime["stage"] == "failed" or failure is not None:
+        reason = failure["reason"] if failure else Reason.CONTAINER_CRASHED
+        message = f"Pod {pod.metadata.name}: {failure['message'] if failure else runtime['message']}"
+        trouble = Failure(reason, message, failure["remedy"] if failure else "")
+        return Wait("StartingModel", reason, message, trouble=trouble)
+    phase, reason, text = _STAGES[runtime["stage"]]
+    detail = f": {runtime['message']}" if runtime["message"] else ""
+    return Wait(phase, reason, f"{text} in pod {pod.metadata.name}{detail}")

@@ -1,0 +1,64 @@
+"""WorkspaceReconciler: gather, decide, act."""
+
+from kaito.controllers.workspace.act import Actor, reference
+from kaito.controllers.workspace.decide import Decision, decide, refuse
+from kaito.controllers.workspace.follow import RuntimeFollower
+from kaito.controllers.workspace.metrics import WorkspaceMetrics
+from kaito.controllers.workspace.reasons import REMEDIES, Reason
+from kaito.controllers.workspace.snapshot import Gatherer, Snapshot
+from kaito.controllers.workspace.step import Failure
+from kaito.core import DONE, Clock, EventRecorder, Result
+from kaito.core.errors import ApiError, ForbiddenError, InvalidError
+from kaito.core.objects import Key
+
+
+class WorkspaceReconciler:
+    """Brings a Workspace to what it asks for. Safe to run again at any time; changes nothing when nothing changed."""
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        actor: Actor,
+        follower: RuntimeFollower,
+        events: EventRecorder,
+        metrics: WorkspaceMetrics,
+        clock: Clock,
+    ) -> None:
+        self._gatherer = gatherer
+        self._actor = actor
+        self._follower = follower
+        self._events = events
+        self._metrics = metrics
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> Result:
+        """Do what one Workspace needs now. Raises KaitoError for what is to be tried again."""
+        snapshot = self._gatherer.gather(key, self._follower.statuses, self._actor.secrets)
+        if snapshot is None:
+            self._follower.follow(key, ())
+            self._metrics.forget(key)
+            return DONE
+        self._follower.follow(key, snapshot.pods)
+        decision = decide(snapshot, self._clock.now())
+        try:
+            await self._actor.act(snapshot, decision)
+        except (InvalidError, ForbiddenError) as error:
+            decision = refuse(snapshot, _refusal(error), self._clock.now())
+            await self._actor.write_status(snapshot.workspace, decision)
+            self._tell(key, snapshot, decision)
+            raise
+        self._tell(key, snapshot, decision)
+        return DONE
+
+    def _tell(self, key: Key, snapshot: Snapshot, decision: Decision) -> None:
+        if decision.status is None:
+            return
+        self._metrics.saw(key, snapshot.workspace.status, decision.status)
+        for occurrence in decision.occurrences:
+            self._events.record(reference(snapshot.workspace), occurrence.type, occurrence.reason, occurrence.message)
+
+
+def _refusal(error: ApiError) -> Failure:
+    return Failure(
+        Reason.WRITE_REFUSED, f"The API server refused a write: {error.message}", REMEDIES[Reason.WRITE_REFUSED]
+    )

@@ -1,0 +1,109 @@
+"""What one reconcile knows: a frozen picture, gathered from the cache without one request."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from kaito.api import MACHINE, WORKSPACE, Workspace
+from kaito.contracts import RuntimeStatus
+from kaito.controllers.options import Settings
+from kaito.controllers.workspace.claims import Claim, owner_labels, read_machine
+from kaito.controllers.workspace.views import Deployment, Node, Pod
+from kaito.core import Cache, CacheEntry
+from kaito.core.kinds import DEPLOYMENT, NODE, POD
+from kaito.core.objects import Key
+from kaito.presets import Plan, PresetRegistry, SkuCatalogue
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that `decide` may look at. `runtime` has the servers' own status by pod uid."""
+
+    workspace: Workspace
+    settings: Settings
+    presets: PresetRegistry
+    skus: SkuCatalogue
+    claims: tuple[Claim, ...] = ()
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    deployment: Deployment | None = None
+    pods: tuple[Pod, ...] = ()
+    runtime: Mapping[str, RuntimeStatus] = field(default_factory=dict)
+    has_admin_secret: bool = False
+    plan: Plan | None = None
+
+    @property
+    def own_claims(self) -> tuple[Claim, ...]:
+        """Claims of this very Workspace, deleting ones too, by ordinal."""
+        uid = self.workspace.metadata.uid
+        return tuple(sorted((claim for claim in self.claims if claim.workspace_uid == uid), key=lambda it: it.ordinal))
+
+    @property
+    def sized(self) -> Plan:
+        """The plan, for the phases that run after there is one."""
+        if self.plan is None:
+            raise RuntimeError("a phase that needs the plan ran before `size`")
+        return self.plan
+
+
+class Gatherer:
+    """Takes snapshots from the cache."""
+
+    def __init__(self, cache: Cache, settings: Settings, presets: PresetRegistry, skus: SkuCatalogue) -> None:
+        self._cache = cache
+        self._settings = settings
+        self._presets = presets
+        self._skus = skus
+
+    def gather(self, key: Key, runtime: Mapping[str, RuntimeStatus], secrets: Container[str]) -> Snapshot | None:
+        """Return the picture of one Workspace, or None when it is gone.
+
+        `secrets` holds the uids of the Workspaces whose admin Secret is known to be there. Where a pod answers it is.
+        """
+        workspace = self._cache.get(WORKSPACE, key)
+        if workspace is None:
+            return None
+        labels = owner_labels(key.namespace, key.name)
+        claims = tuple(read_machine(machine) for machine in self._cache.list(MACHINE, labels=labels))
+        deployment = self._deployment(workspace)
+        answers = deployment is not None and deployment.available
+        return Snapshot(
+            workspace=workspace,
+            settings=self._settings,
+            presets=self._presets,
+            skus=self._skus,
+            claims=claims,
+            nodes=self._nodes(claims),
+            deployment=deployment,
+            pods=self._pods(key),
+            runtime=runtime,
+            has_admin_secret=answers or workspace.metadata.uid in secrets,
+        )
+
+    def _nodes(self, claims: tuple[Claim, ...]) -> dict[str, Node]:
+        found = {}
+        for claim in claims:
+            entry = self._cache.entry(NODE, Key("", claim.node_name)) if claim.node_name else None
+            if entry is not None:
+                found[claim.node_name] = view(entry, Node)
+        return found
+
+    def _deployment(self, workspace: Workspace) -> Deployment | None:
+        key = Key(workspace.metadata.namespace, workspace.metadata.name)
+        entry = self._cache.entry(DEPLOYMENT, key)
+        if entry is None:
+            return None
+        owner = entry.metadata.controller
+        return view(entry, Deployment) if owner is not None and owner.uid == workspace.metadata.uid else None
+
+    def _pods(self, key: Key) -> tuple[Pod, ...]:
+        labels = {"kaito.sh/workspace": key.name}
+        entries = self._cache.entries(POD, namespace=key.namespace, labels=labels)
+        pods = (view(entry, Pod) for entry in entries)
+        return tuple(sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name)))
+
+
+def view(entry: CacheEntry[Any], model: type[msgspec.Struct]) -> Any:
+    """Return the part of a cached object that `model` names."""
+    return msgspec.json.decode(entry.raw, type=model)

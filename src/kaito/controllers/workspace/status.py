@@ -1,0 +1,206 @@
+"""The status that follows from a finding: phase, message, timeline, conditions. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kaito.api import AdapterState, Condition, LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
+from kaito.controllers.options import STAND_IN
+from kaito.controllers.workspace.reasons import Reason
+from kaito.controllers.workspace.snapshot import Snapshot
+from kaito.controllers.workspace.step import Failure, Wait
+from kaito.controllers.workspace.workload import weights_source
+from kaito.core.clock import parse_timestamp, timestamp
+from kaito.presets import Plan, gib
+
+TIMELINE_ROWS: Final = 32
+_AFTER_NODES: Final = frozenset({"", "serve"})
+_LONGEST_MESSAGE: Final = 4096
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the phases found: the outcome of the one that has to wait, and its name; both empty when all is done."""
+
+    outcome: Wait | Failure | None
+    blocked_by: str
+
+    @property
+    def failure(self) -> Failure | None:
+        """What is wrong, whether it is the end or is tried again."""
+        return self.outcome.trouble if isinstance(self.outcome, Wait) else self.outcome
+
+
+def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceStatus:
+    """Return the status of a living Workspace."""
+    before = snapshot.workspace.status
+    phase = _phase(finding)
+    plan = snapshot.plan
+    deployment = snapshot.deployment
+    answers = deployment is not None and deployment.available
+    return before.model_copy(
+        update={
+            "observed_generation": snapshot.workspace.metadata.generation,
+            "phase": phase,
+            "message": _message(snapshot, finding),
+            "eta": None,
+            "endpoint": _endpoint(snapshot) if answers else before.endpoint,
+            "state": _state(before.state, phase),
+            "target_node_count": plan.nodes if plan is not None else before.target_node_count,
+            "worker_nodes": tuple(sorted(claim.node_name for claim in snapshot.own_claims if claim.node_name)),
+            "plan": _plan(snapshot, plan) if plan is not None else before.plan,
+            "timeline": _timeline(before, phase, now),
+            "adapters": _adapters(snapshot),
+            "last_failure": _last_failure(before, finding, now),
+            "conditions": _conditions(snapshot, finding, now, answers=answers),
+        }
+    )
+
+
+def deleting_status(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceStatus:
+    """Return the status of a Workspace that is going."""
+    before = snapshot.workspace.status
+    outcome = finding.outcome
+    message = outcome.message if outcome is not None else ""
+    reason = outcome.reason if outcome is not None else Reason.RELEASING_NODES
+    deleting = _condition(snapshot, "WorkspaceDeleting", (True, reason, message), now)
+    kept = tuple(entry for entry in before.conditions if entry.type != "WorkspaceDeleting")
+    return before.model_copy(
+        update={
+            "phase": "Deleting",
+            "message": message,
+            "timeline": _timeline(before, "Deleting", now),
+            "conditions": (*kept, deleting),
+        }
+    )
+
+
+def _phase(finding: Finding) -> str:
+    if finding.outcome is None:
+        return "Ready"
+    return finding.outcome.phase if isinstance(finding.outcome, Wait) else "Failed"
+
+
+def _state(before: str | None, phase: str) -> str:
+    """KAITO's word: once it was ready it is NotReady when it is not, never Pending again."""
+    if phase == "Ready":
+        return "Ready"
+    if phase == "Failed":
+        return "Failed"
+    return "NotReady" if before in {"Ready", "NotReady"} else "Pending"
+
+
+def _endpoint(snapshot: Snapshot) -> str:
+    metadata = snapshot.workspace.metadata
+    return f"http://{metadata.name}.{metadata.namespace}.svc/v1"
+
+
+def _message(snapshot: Snapshot, finding: Finding) -> str:
+    outcome = finding.outcome
+    if outcome is not None:
+        text = finding.failure.text if finding.failure is not None else outcome.message
+        return text[:_LONGEST_MESSAGE]
+    plan = snapshot.sized
+    stand_in = f" It is a stand-in: a tiny model of the same architecture, not {plan.preset.repository}."
+    return f"{plan.preset.name} answers at {_endpoint(snapshot)}." + (
+        stand_in if snapshot.settings.weights == STAND_IN else ""
+    )
+
+
+def _plan(snapshot: Snapshot, plan: Plan) -> WorkspacePlan:
+    return WorkspacePlan(
+        preset=plan.preset.name,
+        weights=weights_source(plan, snapshot.settings),
+        sku=plan.sku.name,
+        nodes=plan.nodes,
+        gpus_per_node=plan.sku.gpus,
+        layout=str(plan.spread),
+        max_model_len=plan.max_model_len,
+        dtype=plan.dtype,
+        memory=MemoryPlan(
+            weights=gib(plan.memory.weights),
+            kv_cache=gib(plan.memory.kv_cache),
+            runtime=gib(plan.memory.runtime),
+            total=gib(plan.memory.total),
+        ),
+        usd_per_hour=plan.usd_per_hour or None,
+        price_source=plan.price_source if plan.usd_per_hour else None,
+        notes=plan.notes,
+    )
+
+
+def _timeline(before: WorkspaceStatus, phase: str, now: datetime) -> tuple[TimelineEntry, ...]:
+    """Close the row of the phase that ended and open one for the phase that began; nothing while a phase goes on."""
+    rows = before.timeline
+    if rows and rows[-1].phase == phase:
+        return rows
+    if rows and rows[-1].seconds is None:
+        took = (now - parse_timestamp(rows[-1].started_at)).total_seconds()
+        rows = (*rows[:-1], rows[-1].model_copy(update={"seconds": round(max(took, 0.0), 2)}))
+    started_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (*rows, TimelineEntry(phase=phase, started_at=started_at))[-TIMELINE_ROWS:]
+
+
+def _adapters(snapshot: Snapshot) -> tuple[AdapterState, ...]:
+    """Take what the servers say; keep what they said before while none is asked."""
+    for pod in reversed(snapshot.pods):
+        runtime = snapshot.runtime.get(pod.metadata.uid)
+        if runtime is not None:
+            return tuple(
+                AdapterState(name=one["name"], state=one["state"], reason=one["reason"], message=one["message"])
+                for one in runtime["adapters"]
+            )
+    return snapshot.workspace.status.adapters
+
+
+def _last_failure(before: WorkspaceStatus, finding: Finding, now: datetime) -> LastFailure | None:
+    failure = finding.failure
+    if failure is None:
+        return before.last_failure if finding.outcome is not None else None
+    had = before.last_failure
+    same = had is not None and (had.reason, had.terminal) == (failure.reason, failure.terminal)
+    return LastFailure(
+        reason=failure.reason,
+        message=failure.message[:_LONGEST_MESSAGE],
+        remedy=failure.remedy,
+        terminal=failure.terminal,
+        at=had.at if had is not None and same else timestamp(now),
+    )
+
+
+def _conditions(snapshot: Snapshot, finding: Finding, now: datetime, *, answers: bool) -> tuple[Condition, ...]:
+    outcome = finding.outcome
+    reason = outcome.reason if outcome is not None else ""
+    message = finding.failure.text if finding.failure is not None else (outcome.message if outcome is not None else "")
+    blocked = (False, reason, message)
+    nodes = finding.blocked_by in _AFTER_NODES
+    machines = nodes or (
+        snapshot.plan is not None
+        and len(snapshot.own_claims) >= snapshot.plan.nodes
+        and all(claim.ready and not claim.deleting for claim in snapshot.own_claims)
+    )
+    ready = nodes and answers and outcome is None
+    where = f"The model answers at {_endpoint(snapshot)}."
+    judged = {
+        "MachineReady": (True, Reason.MACHINES_READY, "Every Machine is ready.") if machines else blocked,
+        "ResourceReady": (True, Reason.NODES_READY, "Every node is ready with its GPUs.") if nodes else blocked,
+        "InferenceReady": (True, Reason.MODEL_ANSWERS, where) if answers else blocked,
+        "WorkspaceReady": (True, Reason.WORKSPACE_READY, where) if ready else blocked,
+        "WorkspaceSucceeded": (True, Reason.WORKSPACE_SUCCEEDED, where) if ready else blocked,
+    }
+    return tuple(_condition(snapshot, name, verdict, now) for name, verdict in judged.items())
+
+
+def _condition(snapshot: Snapshot, name: str, verdict: tuple[bool, str, str], now: datetime) -> Condition:
+    holds, reason, message = verdict
+    before = snapshot.workspace.status.condition(name)
+    status = "True" if holds else "False"
+    moved = before is None or before.status != status
+    return Condition(
+        type=name,
+        status="True" if holds else "False",
+        reason=reason,
+        message=message,
+        last_transition_time=timestamp(now) if moved or before is None else before.last_transition_time,
+        observed_generation=snapshot.workspace.metadata.generation,
+    )

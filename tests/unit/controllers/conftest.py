@@ -1,0 +1,167 @@
+"""Builders of the pictures that decisions are made from."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from kaito.api import Machine, Workspace
+from kaito.controllers.options import Settings
+from kaito.controllers.workspace.claims import Claim, claim_name, read_machine
+from kaito.controllers.workspace.snapshot import Snapshot
+from kaito.controllers.workspace.views import Deployment, Node, Pod
+from kaito.presets import load_presets, load_skus
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+UID = "11111111-2222-3333-4444-555555555555"
+
+MANIFEST = """
+metadata: {name: phi, namespace: team}
+resource: {instanceType: Standard_NC6s_v3, labelSelector: {matchLabels: {apps: phi-3}}}
+inference: {preset: {name: phi-3-mini-4k-instruct}}
+"""
+
+
+def workspace_of(text=MANIFEST, *, finalizers=("workspace.finalizer.kaito.sh",), deleted=False, uid=UID, **changes):
+    document = yaml.safe_load(text)
+    document.setdefault("metadata", {}).setdefault("namespace", "team")
+    document["metadata"] |= {"uid": uid, "generation": 1, "resourceVersion": "7", "finalizers": list(finalizers)}
+    if deleted:
+        document["metadata"]["deletionTimestamp"] = "2026-01-02T03:00:00Z"
+    document |= changes
+    return Workspace.model_validate(document)
+
+
+def claim_of(condition="MachineLaunched", status="Unknown", reason="", message="", *, uid=UID, ordinal=0, **changes):
+    """A claim whose lifecycle has come as far as `condition`, which is `status`; status True of Ready is the end."""
+    order = ["MachineLaunched", "MachineRegistered", "MachineInitialized", "Ready"]
+    at = order.index(condition)
+    conditions = [{"type": name, "status": "True"} for name in order[:at]]
+    conditions.append({"type": condition, "status": status, "reason": reason, "message": message})
+    name = claim_name(uid, ordinal)
+    machine = Machine.model_validate(
+        {
+            "metadata": {
+                "name": name,
+                "uid": f"machine-{name}",
+                "annotations": {"kaito.sh/workspace-uid": uid, "kaito.sh/ordinal": str(ordinal)},
+            },
+            "status": {"nodeName": name if at else None, "conditions": conditions},
+        }
+    )
+    return replace(read_machine(machine), **changes)
+
+
+def ready_claim(**changes) -> Claim:
+    return claim_of("Ready", "True", **changes)
+
+
+def view_of(model, document):
+    return msgspec.json.decode(json.dumps(document).encode(), type=model)
+
+
+def node_of(name, *, ready=True, gpus=1, message="kubelet is down"):
+    return view_of(
+        Node,
+        {
+            "metadata": {"name": name, "labels": {}},
+            "status": {
+                "conditions": [
+                    {"type": "Ready", "status": "True" if ready else "Unknown", "message": "" if ready else message}
+                ],
+                "allocatable": {"nvidia.com/gpu": str(gpus)},
+            },
+        },
+    )
+
+
+def pod_of(status, *, uid="pod-1", name="phi-1", deleted=False):
+    metadata = {"name": name, "namespace": "team", "uid": uid, "creationTimestamp": "2026-01-02T03:04:00Z"}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-01-02T03:04:30Z"
+    return view_of(Pod, {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": status})
+
+
+RUNNING_POD = {
+    "phase": "Running",
+    "podIP": "127.244.1.2",
+    "containerStatuses": [{"name": "phi", "state": {"running": {"startedAt": "2026-01-02T03:04:01Z"}}}],
+}
+
+
+def deployment_of(*, available=1, annotations=None):
+    return view_of(
+        Deployment,
+        {
+            "metadata": {"name": "phi", "namespace": "team", "uid": "d", "annotations": annotations or {}},
+            "spec": {"replicas": 1},
+            "status": {"availableReplicas": available, "updatedReplicas": available},
+        },
+    )
+
+
+def runtime_of(stage, *, message="", failure=None, adapters=()):
+    return {
+        "contractVersion": 1,
+        "sequence": 3,
+        "stage": stage,
+        "message": message,
+        "model": "phi-3-mini-4k-instruct",
+        "weights": {"kind": "stand-in", "source": "x", "loadedBytes": 0, "totalBytes": 0},
+        "adapters": list(adapters),
+        "stageSeconds": {},
+        "failure": failure,
+    }
+
+
+def snapshot_of(workspace=None, **parts) -> Snapshot:
+    settings = parts.pop("settings", Settings(weights_cache_dir="/cache"))
+    return Snapshot(workspace or workspace_of(), settings, load_presets(), load_skus(), **parts)
+
+
+def serving_snapshot(workspace=None, **parts) -> Snapshot:
+    """A Workspace with its node and an answering pod."""
+    claim = ready_claim()
+    given = {
+        "claims": (claim,),
+        "nodes": {claim.node_name: node_of(claim.node_name)},
+        "deployment": deployment_of(),
+        "has_admin_secret": True,
+    }
+    return snapshot_of(workspace, **(given | parts))
+
+
+class Builders:
+    """What the tests of this folder build with."""
+
+    now = NOW
+    uid = UID
+    manifest = MANIFEST
+    running_pod = RUNNING_POD
+    workspace = staticmethod(workspace_of)
+    claim = staticmethod(claim_of)
+    ready_claim = staticmethod(ready_claim)
+    node = staticmethod(node_of)
+    pod = staticmethod(pod_of)
+    deployment = staticmethod(deployment_of)
+    runtime = staticmethod(runtime_of)
+    snapshot = staticmethod(snapshot_of)
+    serving = staticmethod(serving_snapshot)
+
+    @staticmethod
+    def later(seconds):
+        return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def a() -> type[Builders]:
+    return Builders
+
+
+@pytest.fixture
+def golden() -> Path:
+    return Path(__file__).parent / "golden"
