@@ -20,7 +20,7 @@ TIMEOUT_MARGIN: Final = 60.0
 """Seconds that a reconcile may take beyond the longest create."""
 
 
-class _ProviderId(msgspec.Struct, rename={"provider_id": "providerID"}):
+class _ProviderId(msgspec.Struct, frozen=True, rename={"provider_id": "providerID"}):
     provider_id: str = ""
 
 

@@ -27,7 +27,10 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     defaults = Limits()
     parsed = argparse.ArgumentParser(
-        "kaito-provisioner", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        "kaito-provisioner",
+        usage="kaito-provisioner [options]",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parsed.add_argument("--kubeconfig", metavar="FILE", help="how to reach the API server (default: as kubectl does)")
     parsed.add_argument("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:8081", help="default: %(default)s")
