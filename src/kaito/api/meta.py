@@ -53,7 +53,7 @@ class Condition(Model):
     status: ConditionStatus
     reason: Annotated[str, Field(max_length=1024)]
     message: Annotated[str, Field(max_length=32768)] = ""
-    last_transition_time: str
+    last_transition_time: Annotated[str, Field(max_length=64)]
     observed_generation: int = 0
 
 

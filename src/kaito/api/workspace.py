@@ -78,9 +78,10 @@ class ResourceSpec(SpecModel):
     label_selector: Annotated[
         LabelSelector,
         Field(
-            json_schema_extra=rules(
-                Rule("self == oldSelf", "labelSelector is immutable; make a new Workspace to change it")
-            )
+            json_schema_extra={
+                "x-kubernetes-map-type": "atomic",
+                **rules(Rule("self == oldSelf", "labelSelector is immutable; make a new Workspace to change it")),
+            }
         ),
     ]
     """Labels that the nodes get, and that pods look for. Nodes of one Workspace are never shared with another."""

@@ -1,0 +1,107 @@
+"""Whatever the situation, deciding again on what was decided decides nothing new."""
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kaito.api import MACHINE, Machine
+from kaito.controllers.workspace import decide
+from kaito.controllers.workspace.claims import read_machine
+from kaito.controllers.workspace.step import Apply, Create, CreateAdminSecret, Delete, SetFinalizers
+
+CLAIMS = st.one_of(
+    st.none(),
+    st.tuples(
+        st.sampled_from(["MachineLaunched", "MachineRegistered", "MachineInitialized", "Ready"]),
+        st.sampled_from(["True", "False", "Unknown"]),
+        st.sampled_from(["", "QuotaExceeded", "InsufficientCapacity", "NodeNotFound"]),
+        st.booleans(),
+    ),
+)
+PODS = st.sampled_from(
+    [
+        None,
+        {"phase": "Pending"},
+        {"conditions": [{"type": "PodScheduled", "status": "False", "message": "no node"}]},
+        {"containerStatuses": [{"name": "phi", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
+        {"containerStatuses": [{"name": "phi", "state": {"running": {}}}], "podIP": "127.0.0.9"},
+    ]
+)
+STAGES = st.sampled_from([None, "importing", "loading", "warming", "ready", "failed", "draining"])
+
+
+def applied(snapshot, decision):
+    """The picture after the API server has done what was decided."""
+    workspace = snapshot.workspace
+    for action in decision.actions:
+        match action:
+            case SetFinalizers(finalizers):
+                metadata = workspace.metadata.model_copy(update={"finalizers": finalizers})
+                workspace = workspace.model_copy(update={"metadata": metadata})
+            case Create(_, obj):
+                made = Machine.model_validate({**obj, "metadata": {**obj["metadata"], "uid": "made"}})
+                snapshot = replace(snapshot, claims=(*snapshot.claims, read_machine(made)))
+            case Delete(kind, key, _) if kind is MACHINE:
+                claims = tuple(replace(one, deleting=one.deleting or one.name == key.name) for one in snapshot.claims)
+                snapshot = replace(snapshot, claims=claims)
+            case Delete():
+                snapshot = replace(snapshot, deployment=None)
+            case CreateAdminSecret():
+                snapshot = replace(snapshot, has_admin_secret=True)
+            case Apply():
+                pass
+    if decision.status is not None:
+        # Through JSON, as it is stored.
+        stored = type(workspace.status).model_validate_json(decision.status.model_dump_json(by_alias=True))
+        workspace = workspace.model_copy(update={"status": stored})
+    return replace(snapshot, workspace=workspace)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    claim=CLAIMS,
+    node=st.sampled_from([None, {}, {"ready": False}, {"gpus": 0}]),
+    available=st.sampled_from([None, 0, 1]),
+    pod=PODS,
+    stage=STAGES,
+    preset=st.sampled_from(["phi-3-mini-4k-instruct", "phi-3-mini-128k-instruct", "no-such"]),
+    deleted=st.booleans(),
+    finalized=st.booleans(),
+)
+def test_deciding_again_on_the_result_writes_nothing(a, claim, node, available, pod, stage, preset, deleted, finalized):
+    text = a.manifest.replace("phi-3-mini-4k-instruct", preset)
+    finalizers = ("workspace.finalizer.kaito.sh",) if finalized else ()
+    parts = {}
+    if claim is not None:
+        *lifecycle, deleting = claim
+        made = replace(a.claim(*lifecycle), deleting=deleting)
+        parts["claims"] = (made,)
+        if node is not None and made.node_name:
+            parts["nodes"] = {made.node_name: a.node(made.node_name, **node)}
+    if available is not None:
+        parts["deployment"] = a.deployment(available=available)
+    if pod is not None:
+        parts["pods"] = (a.pod(pod),)
+    if stage is not None:
+        parts["runtime"] = {"pod-1": a.runtime(stage)}
+    snapshot = a.snapshot(a.workspace(text, finalizers=finalizers, deleted=deleted), **parts)
+
+    # Each round may wait for one thing less; it settles before the phases are used up.
+    decision = decide(snapshot, a.now)
+    for round_ in range(4):
+        snapshot = applied(snapshot, decision)
+        decision = decide(snapshot, a.later(60 * (round_ + 1)))
+        writes = [action for action in decision.actions if not isinstance(action, Apply)]
+        if not writes and decision.status in (None, snapshot.workspace.status):
+            assert decision.occurrences == ()
+            return
+    raise AssertionError(f"still deciding: {decision}")
+
+
+def test_one_pass_settles_a_new_workspace(a):
+    snapshot = a.snapshot(a.workspace(finalizers=()))
+    snapshot = applied(snapshot, decide(snapshot, a.now))
+    decision = decide(snapshot, a.later(1))
+    assert decision.actions == ()
+    assert decision.status.phase == "ClaimingNodes"
