@@ -1,0 +1,150 @@
+"""What happens to an object between the request and the store: pruning, defaults, validation, and what a write may touch.
+
+Pure: objects go in and come out, errors are raised as the API's refusals.
+"""
+
+import copy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kaito.apiserver import metadata, status
+from kaito.apiserver.kinds.rules import CUSTOM_RULES, KIND_RULES, NO_RULES, KindRules
+from kaito.apiserver.request import Options, Target
+from kaito.apiserver.resources import Resource
+from kaito.apiserver.schema import Cause, FieldError, StructuralSchema, apply_defaults, invalid_error
+from kaito.apiserver.versions import stored_version
+from kaito.core.objects import Object
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write request: what it is aimed at, its options, who sends it, and when."""
+
+    resource: Resource
+    target: Target
+    options: Options
+    manager: str
+    now: datetime
+
+    @property
+    def status_only(self) -> bool:
+        """Whether the status subresource is written."""
+        return self.target.subresource == "status"
+
+
+def rules_of(resource: Resource) -> KindRules:
+    """Return the rules of a kind."""
+    return CUSTOM_RULES if resource.custom else KIND_RULES.get(resource.storage_key, NO_RULES)
+
+
+def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
+    """Prune, default and validate an object against its schema; return it and the warnings. Raises the 400s and 422s."""
+    resource = write.resource
+    warnings = _unknown_fields(write, schema.prune(obj))
+    obj = schema.default(obj)
+    errors = schema.validate(obj, old)
+    if not resource.custom:
+        wrong = [error for error in errors if error.cause is Cause.TYPE_INVALID]
+        if wrong:
+            raise status.bad_request(f"{_cannot_handle(resource)}: {wrong[0]}")
+        errors = [error for error in errors if not _left_to_writer(error)]
+    refuse(resource, obj, errors)
+    if not resource.custom:
+        obj = apply_defaults(stored_version(resource), resource.kind, obj)
+    rules_of(resource).admit(obj)
+    return obj, warnings
+
+
+def _left_to_writer(error: FieldError) -> bool:
+    """Go fills a status in with zeros, so what is missing there is no error."""
+    return error.cause is Cause.REQUIRED and error.field.startswith("status")
+
+
+def _cannot_handle(resource: Resource) -> str:
+    return f'{resource.kind} in version "{resource.gv.version}" cannot be handled as a {resource.kind}'
+
+
+def _unknown_fields(write: Write, unknown: list[str]) -> list[str]:
+    level = write.options.field_validation
+    words = [f'unknown field "{path}"' for path in unknown]
+    if words and level == "Strict":
+        raise status.bad_request(f"{_cannot_handle(write.resource)}: strict decoding error: {', '.join(words)}")
+    return words if level == "Warn" else []
+
+
+def refuse(resource: Resource, obj: Object, errors: list[FieldError]) -> None:
+    """Raise the 422 for field errors, if there are any."""
+    if errors:
+        name = obj["metadata"].get("name") or obj["metadata"].get("generateName", "")
+        raise invalid_error(resource.group, resource.kind, name, errors)
+
+
+def confine(write: Write, new: Object, old: Object) -> Object:
+    """Return the object that the write may make: through status only the status changes, else everything but it."""
+    resource = write.resource
+    if write.status_only:
+        result = {**copy.deepcopy(old), "status": new.get("status")}
+        if "status" not in new:
+            del result["status"]
+        _copy_key(new["metadata"], result["metadata"], "managedFields")
+        if rules_of(resource).status_writes_metadata:
+            for name in ("labels", "annotations"):
+                _copy_key(new["metadata"], result["metadata"], name)
+        return result
+    if resource.has_status:
+        _copy_key(old, new, "status")
+    return new
+
+
+def _copy_key(source: Object, target: Object, name: str) -> None:
+    if name in source:
+        target[name] = source[name]
+    else:
+        target.pop(name, None)
+
+
+def check_versions(write: Write, new: Object, old: Object) -> None:
+    """Raise the 409 of a stale resourceVersion or of another object's uid; 422 when a custom resource gives no version."""
+    resource, given, live = write.resource, new["metadata"], old["metadata"]
+    if given.get("uid") and given["uid"] != live["uid"]:
+        words = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {live['uid']}"
+        raise status.conflict(resource.group, resource.plural, live["name"], words)
+    version = given.get("resourceVersion")
+    if version and version != live["resourceVersion"]:
+        raise status.modified(resource.group, resource.plural, live["name"])
+
+
+def finish_update(write: Write, new: Object, old: Object) -> None:
+    """Validate an update as a whole and count it in `metadata.generation`. Raises the 422."""
+    resource, rules = write.resource, rules_of(write.resource)
+    errors = metadata.carry_over(new, old)
+    if not write.status_only:
+        errors += rules.validate_update(new, old) + rules.validate(new)
+    refuse(resource, new, errors + metadata.validate(new, resource))
+    generation = old["metadata"].get("generation")
+    if generation is not None:
+        new["metadata"]["generation"] = generation + (
+            rules.generational and _counted(resource, new) != _counted(resource, old)
+        )
+
+
+def _counted(resource: Resource, obj: Object) -> Any:
+    if not resource.custom:
+        return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+    ignored = ("metadata", "status", "apiVersion") if resource.has_status else ("metadata", "apiVersion")
+    return {name: value for name, value in obj.items() if name not in ignored}
+
+
+def same(new: Object, old: Object) -> bool:
+    """Return whether a write changes nothing: times of field ownership and the version itself do not count."""
+    return _comparable(new) == _comparable(old)
+
+
+def _comparable(obj: Object) -> Object:
+    meta = {name: value for name, value in obj["metadata"].items() if name not in ("resourceVersion", "managedFields")}
+    owned = [
+        {name: value for name, value in entry.items() if name != "time"}
+        for entry in obj["metadata"].get("managedFields") or ()
+    ]
+    return {**obj, "metadata": {**meta, "managedFields": owned}}

@@ -1,0 +1,100 @@
+"""What each built-in kind does on the way in, beyond defaults and schema: one `KindRules` per kind that has rules."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kaito.apiserver.kinds import pod, secret, service, workload
+from kaito.apiserver.schema import FieldError, invalid
+from kaito.core.objects import Object
+
+
+def _nothing(_obj: Object) -> None:
+    return
+
+
+def _no_status(obj: Object) -> None:
+    obj.pop("status", None)
+
+
+def _no_errors(_obj: Object) -> list[FieldError]:
+    return []
+
+
+def _no_update_errors(_new: Object, _old: Object) -> list[FieldError]:
+    return []
+
+
+@dataclass(frozen=True)
+class KindRules:
+    """`admit` brings any written object into its stored form, `begin` finishes a new one (it has its uid by then).
+
+    `validate` and `validate_update(new, old)` return what is wrong; the latter may carry values over. Kinds that count
+    changes of their spec are `generational`; `status_writes_metadata` lets status writes change labels and annotations.
+    """
+
+    admit: Callable[[Object], None] = _nothing
+    begin: Callable[[Object], None] = _no_status
+    validate: Callable[[Object], list[FieldError]] = _no_errors
+    validate_update: Callable[[Object, Object], list[FieldError]] = _no_update_errors
+    generational: bool = False
+    status_writes_metadata: bool = False
+
+
+def _begin_namespace(obj: Object) -> None:
+    obj["spec"], obj["status"] = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
+
+
+def _keep_finalizers(new: Object, old: Object) -> list[FieldError]:
+    new["spec"] = old["spec"]
+    return []
+
+
+def _validate_event(obj: Object) -> list[FieldError]:
+    place = (obj.get("involvedObject") or {}).get("namespace") or "default"
+    if obj["metadata"]["namespace"] != place:
+        return [invalid("involvedObject.namespace", place, "does not match event.namespace")]
+    return []
+
+
+def _workload(begin: Callable[[Object], None]) -> KindRules:
+    return KindRules(
+        workload.admit_workload, begin, workload.validate_workload, workload.same_selector, generational=True
+    )
+
+
+KIND_RULES: Mapping[str, KindRules] = {
+    "namespaces": KindRules(begin=_begin_namespace, validate_update=_keep_finalizers),
+    "nodes": KindRules(begin=_nothing, status_writes_metadata=True),
+    "pods": KindRules(
+        pod.admit_pod, pod.begin_pod, pod.validate_pod, pod.validate_pod_update, status_writes_metadata=True
+    ),
+    "services": KindRules(service.admit_service, service.begin_service, service.validate_service, service.keep_address),
+    "secrets": KindRules(
+        secret.admit_secret, validate=secret.validate_secret, validate_update=secret.validate_data_update
+    ),
+    "configmaps": KindRules(validate_update=secret.validate_data_update),
+    "events": KindRules(begin=_nothing, validate=_validate_event),
+    "discovery.k8s.io/endpointslices": KindRules(generational=True),
+    "apps/deployments": _workload(_no_status),
+    "apps/replicasets": _workload(lambda obj: obj.update(status={"replicas": 0})),
+    "apps/statefulsets": KindRules(
+        workload.admit_workload,
+        lambda obj: obj.update(status={"replicas": 0, "availableReplicas": 0}),
+        workload.validate_workload,
+        workload.validate_stateful_set_update,
+        generational=True,
+    ),
+    "apps/daemonsets": _workload(_no_status),
+    "batch/jobs": KindRules(
+        workload.admit_workload,
+        workload.begin_job,
+        workload.validate_job,
+        workload.validate_job_update,
+        generational=True,
+    ),
+    "apiextensions.k8s.io/customresourcedefinitions": KindRules(generational=True),
+}
+"""By storage key."""
+
+NO_RULES = KindRules()
+CUSTOM_RULES = KindRules(generational=True)

@@ -1,0 +1,39 @@
+"""Secrets and ConfigMaps: plain text into data, and data that was declared immutable."""
+
+import base64
+import binascii
+
+from kaito.apiserver.schema import Cause, FieldError, invalid
+from kaito.core.objects import Object
+
+_IMMUTABLE = "field is immutable when `immutable` is set"
+
+
+def admit_secret(obj: Object) -> None:
+    """Move `stringData` into `data`."""
+    plain = obj.pop("stringData", None)
+    if plain:
+        data = obj.setdefault("data", {})
+        data.update({name: base64.b64encode(value.encode()).decode() for name, value in plain.items()})
+
+
+def validate_secret(obj: Object) -> list[FieldError]:
+    """Return an error for each value that is not base64; the value itself is not repeated."""
+    errors = []
+    for name, value in (obj.get("data") or {}).items():
+        try:
+            base64.b64decode(value or "", validate=True)
+        except (binascii.Error, ValueError):
+            errors.append(invalid(f"data[{name}]", "<secret contents redacted>", "must be base64"))
+    return errors
+
+
+def validate_data_update(new: Object, old: Object) -> list[FieldError]:
+    """Return an error when an update changes immutable data, or the type of a Secret."""
+    errors = []
+    if new.get("type") != old.get("type"):
+        errors.append(invalid("type", new.get("type"), "field is immutable"))
+    if old.get("immutable"):
+        names = [name for name in ("immutable", "data", "binaryData") if new.get(name) != old.get(name)]
+        errors.extend(FieldError(Cause.FORBIDDEN, name, None, _IMMUTABLE) for name in names)
+    return errors

@@ -1,0 +1,75 @@
+"""Services: what a Service may not lack, and the cluster address each of them keeps for life."""
+
+from kaito.apiserver.kinds.addresses import AddressesExhausted, ServiceAddresses
+from kaito.apiserver.schema import FieldError, invalid, required
+from kaito.core.objects import Object, key_of
+
+_HEADLESS = "None"
+
+
+def admit_service(obj: Object) -> None:
+    """Fill in the address families; everything here is IPv4."""
+    spec = obj["spec"]
+    if spec["type"] != "ExternalName":
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+
+def begin_service(obj: Object) -> None:
+    """Write the status of a new Service."""
+    obj["status"] = {"loadBalancer": {}}
+
+
+def validate_service(obj: Object) -> list[FieldError]:
+    """Return what is wrong with the ports of a Service."""
+    spec = obj["spec"]
+    ports = spec.get("ports") or []
+    if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != _HEADLESS:
+        return [required("spec.ports")]
+    errors = []
+    for index, port in enumerate(ports):
+        if len(ports) > 1 and not port.get("name"):
+            errors.append(required(f"spec.ports[{index}].name"))
+        if not 1 <= port.get("port", 0) <= 65535:
+            errors.append(
+                invalid(f"spec.ports[{index}].port", port.get("port"), "must be between 1 and 65535, inclusive")
+            )
+    return errors
+
+
+def assign_address(obj: Object, addresses: ServiceAddresses, *, dry_run: bool) -> list[FieldError]:
+    """Give a new Service its address: the one it asks for, none when headless, else a free one."""
+    spec = obj["spec"]
+    if spec["type"] == "ExternalName":
+        return []
+    wanted = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
+    if not wanted:
+        try:
+            wanted = addresses.allocate(key_of(obj))
+        except AddressesExhausted as error:
+            return [invalid("spec.clusterIPs", [], f"failed to allocate an IP: {error}")]
+    elif wanted != _HEADLESS and (why := addresses.claim(wanted)):
+        return [invalid("spec.clusterIPs", [wanted], why)]
+    if dry_run and wanted != _HEADLESS:
+        addresses.release(wanted)
+    spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
+    return []
+
+
+def keep_address(new: Object, old: Object) -> list[FieldError]:
+    """Carry the address over to an updated Service; changing it is an error."""
+    before, after = old["spec"].get("clusterIP"), new["spec"].get("clusterIP")
+    if before is None or new["spec"]["type"] == "ExternalName":
+        return []
+    if after and after != before:
+        return [invalid("spec.clusterIPs[0]", [after], "may not change once set")]
+    new["spec"]["clusterIP"] = before
+    new["spec"]["clusterIPs"] = old["spec"].get("clusterIPs", [before])
+    return []
+
+
+def release_address(obj: Object, addresses: ServiceAddresses) -> None:
+    """Give a deleted Service's address back."""
+    address = obj.get("spec", {}).get("clusterIP")
+    if address and address != _HEADLESS:
+        addresses.release(address)

@@ -1,0 +1,161 @@
+"""What every object's metadata must look like, and what the server itself writes there."""
+
+import random
+import re
+import uuid
+from typing import Final
+
+from kaito.apiserver import status
+from kaito.apiserver.request import Target
+from kaito.apiserver.resources import Resource
+from kaito.apiserver.schema import Cause, FieldError, invalid, required
+from kaito.core.objects import Object
+
+_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters of generated name suffixes: no vowels, so that no words appear (k8s.io/apimachinery `util/rand`)."""
+_MAX_GENERATED_PREFIX: Final = 58
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_NAME_RULES: Final = {
+    "subdomain": (
+        re.compile(_SUBDOMAIN),
+        253,
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+        "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+        rf"'{_SUBDOMAIN}')",
+    ),
+    "label": (
+        re.compile(_LABEL),
+        63,
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+        "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+        f"'{_LABEL}')",
+    ),
+    "label1035": (
+        re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?"),
+        63,
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+        "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+        "'[a-z]([-a-z0-9]*[a-z0-9])?')",
+    ),
+}
+_QUALIFIED_NAME = re.compile(rf"(?:{_SUBDOMAIN}/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_LABEL_VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_QUALIFIED_NAME_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def new_uid(chance: random.Random) -> str:
+    """Return a random UUID (version 4)."""
+    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+
+
+def generated_name(prefix: str, chance: random.Random) -> str:
+    """Return a name for `generateName`: the prefix and five random letters."""
+    return prefix[:_MAX_GENERATED_PREFIX] + "".join(chance.choices(_SUFFIX_LETTERS, k=5))
+
+
+def address(obj: Object, resource: Resource, target: Target) -> None:
+    """Put the namespace and name of the request's path into the object; 400 when it names others."""
+    metadata = obj["metadata"]
+    if resource.namespaced:
+        if metadata.setdefault("namespace", target.namespace) != target.namespace:
+            raise status.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+    else:
+        metadata.pop("namespace", None)
+    if target.name and (metadata.get("name") or target.name) != target.name:
+        raise status.bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
+        )
+    if target.name:
+        metadata["name"] = target.name
+
+
+def begin(obj: Object, now: str, chance: random.Random) -> None:
+    """Write the metadata of a new object. `now` is its creation time."""
+    metadata = obj["metadata"]
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = generated_name(metadata["generateName"], chance)
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+        metadata.pop(name, None)
+    metadata["uid"] = new_uid(chance)
+    metadata["creationTimestamp"] = now
+
+
+def carry_over(new: Object, old: Object) -> list[FieldError]:
+    """Keep what an update may not change; return an error for each such field that it tries to."""
+    errors = []
+    for name in _IMMUTABLE:
+        before, after = old["metadata"].get(name), new["metadata"].get(name)
+        if after is not None and after != before and name in ("name", "namespace", "uid"):
+            errors.append(invalid(f"metadata.{name}", after, "field is immutable"))
+        if before is None:
+            new["metadata"].pop(name, None)
+        else:
+            new["metadata"][name] = before
+    if old["metadata"].get("deletionTimestamp"):
+        before_finalizers = set(old["metadata"].get("finalizers") or ())
+        added = [item for item in new["metadata"].get("finalizers") or () if item not in before_finalizers]
+        if added:
+            errors.append(
+                FieldError(
+                    Cause.FORBIDDEN,
+                    "metadata.finalizers",
+                    None,
+                    f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
+                )
+            )
+    new["metadata"].pop("selfLink", None)
+    return errors
+
+
+def validate(obj: Object, resource: Resource) -> list[FieldError]:
+    """Return what is wrong with name, labels, annotations, finalizers and owners."""
+    metadata = obj["metadata"]
+    errors = [*_name_errors(metadata.get("name"), resource), *_label_errors(metadata.get("labels") or {})]
+    for key in metadata.get("annotations") or {}:
+        if not _QUALIFIED_NAME.fullmatch(key.lower()):
+            errors.append(invalid("metadata.annotations", key, _QUALIFIED_NAME_RULE))
+    for index, owner in enumerate(metadata.get("ownerReferences") or ()):
+        for name in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(name):
+                errors.append(required(f"metadata.ownerReferences[{index}].{name}", f"{name} must not be empty"))
+    if sum(1 for owner in metadata.get("ownerReferences") or () if owner.get("controller")) > 1:
+        owners = metadata["ownerReferences"]
+        detail = "Only one reference can have Controller set to true."
+        errors.append(invalid("metadata.ownerReferences", owners, detail))
+    return errors
+
+
+def _name_errors(name: str | None, resource: Resource) -> list[FieldError]:
+    if not name:
+        return [required("metadata.name", "name or generateName is required")]
+    if resource.storage_key == "events":
+        return []
+    rule = {"namespaces": "label", "services": "label1035"}.get(resource.storage_key, "subdomain")
+    pattern, limit, words = _NAME_RULES[rule]
+    if len(name) > limit:
+        return [invalid("metadata.name", name, f"must be no more than {limit} characters")]
+    return [] if pattern.fullmatch(name) else [invalid("metadata.name", name, words)]
+
+
+def _label_errors(labels: dict[str, str]) -> list[FieldError]:
+    errors = []
+    for key, value in labels.items():
+        if not _QUALIFIED_NAME.fullmatch(key):
+            errors.append(invalid("metadata.labels", key, _QUALIFIED_NAME_RULE))
+        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
+            errors.append(invalid("metadata.labels", value, _LABEL_VALUE_RULE))
+    return errors

@@ -1,0 +1,214 @@
+"""What a request asks for: its path taken apart, its options, and the formats that it accepts and sends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import orjson
+import yaml
+
+from kaito.apiserver import status
+from kaito.apiserver.resources import GroupVersion, Resource
+from kaito.core.objects import Key, Object
+
+JSON = "application/json"
+YAML = "application/yaml"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The part of the API that a path names."""
+
+    gv: GroupVersion
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    tail: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name of the named object."""
+        return Key(self.namespace, self.name)
+
+
+def parse_path(path: str) -> Target | None:
+    """Return what a path below /api or /apis names, or None when it is no resource path."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "api" and len(parts) >= 3:
+        gv, rest = GroupVersion("", parts[1]), parts[2:]
+    elif parts[0] == "apis" and len(parts) >= 4:
+        gv, rest = GroupVersion(parts[1], parts[2]), parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+        namespace, rest = rest[1], rest[2:]
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    if gv == ("", "v1") and rest[0] == "namespaces":
+        return Target(gv, "namespaces", "", name, subresource)
+    return Target(gv, rest[0], namespace, name, subresource, "/".join(rest[3:]))
+
+
+@dataclass(frozen=True)
+class Options:
+    """Query options of all verbs. `deletion` holds the `DeleteOptions` of a delete, from body and query together."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """Return an option, empty when it is not given."""
+        return self.query.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """Return whether a boolean option is set."""
+        value = self.text(name)
+        if value not in ("", "0", "1", "true", "false", "True", "False", "t", "f"):
+            raise status.bad_request(f'invalid value "{value}" for option {name}: must be a boolean')
+        return value in ("1", "true", "True", "t")
+
+    def number(self, name: str) -> int | None:
+        """Return an integer option, or None; 400 when it is not one."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            raise status.bad_request(f'invalid value "{value}" for option {name}: must be an integer') from None
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing may be stored."""
+        value = self.text("dryRun")
+        if value not in ("", "All"):
+            raise status.bad_request(f'Invalid value: "{value}": dryRun: supported values: "All"')
+        return value == "All"
+
+    @property
+    def field_validation(self) -> str:
+        """`Strict`, `Warn` (the default) or `Ignore`."""
+        value = self.text("fieldValidation") or "Warn"
+        if value not in ("Strict", "Warn", "Ignore"):
+            raise status.bad_request(
+                f'fieldValidation: Unsupported value: "{value}": supported values: "Ignore", "Strict", "Warn"'
+            )
+        return value
+
+
+class DeleteOptions(msgspec.Struct, frozen=True, rename="camel"):
+    """`metav1.DeleteOptions`, as far as it is honoured."""
+
+    class Preconditions(msgspec.Struct, frozen=True, rename="camel"):
+        """What must be true of the object that is deleted."""
+
+        uid: str | None = None
+        resource_version: str | None = None
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+    orphan_dependents: bool | None = None
+    preconditions: Preconditions = Preconditions()
+    dry_run: tuple[str, ...] = ()
+
+
+def delete_options(options: Options, body: bytes, content_type: str) -> DeleteOptions:
+    """Return the options of a delete: the body's, else the query's."""
+    raw: Any = decode(body, content_type) if body.strip() else {}
+    if grace := options.number("gracePeriodSeconds"):
+        raw.setdefault("gracePeriodSeconds", grace)
+    elif options.text("gracePeriodSeconds") == "0":
+        raw.setdefault("gracePeriodSeconds", 0)
+    if policy := options.text("propagationPolicy"):
+        raw.setdefault("propagationPolicy", policy)
+    if options.dry_run:
+        raw["dryRun"] = ["All"]
+    try:
+        return msgspec.convert({name: value for name, value in raw.items() if value is not None}, DeleteOptions)
+    except msgspec.ValidationError as error:
+        raise status.bad_request(f"invalid DeleteOptions: {error}") from None
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """Return the body as JSON values; 400 when it does not parse, 415 for other formats."""
+    media = content_type.partition(";")[0].strip().lower()
+    try:
+        if media in ("application/yaml", APPLY_PATCH, "application/apply-patch+cbor"):
+            return _decode_yaml(body)
+        if media in ("", JSON, MERGE_PATCH, STRATEGIC_PATCH, JSON_PATCH):
+            return orjson.loads(body)
+    except (orjson.JSONDecodeError, yaml.YAMLError) as error:
+        raise status.bad_request(f"the object provided is unrecognized: couldn't get version/kind; {error}") from None
+    raise status.unsupported_media_type(media, (JSON, YAML))
+
+
+def _decode_yaml(body: bytes) -> Any:
+    if body.lstrip()[:1] == b"{":  # what clients send for apply is JSON nearly always
+        return orjson.loads(body)
+    return yaml.load(body, Loader=_JSON_YAML)
+
+
+class _JsonYamlLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: timestamps stay text."""
+
+
+_JsonYamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_JSON_YAML = _JsonYamlLoader
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The form in which an answer is wanted: a Table, metadata alone, or the objects themselves."""
+
+    table: bool = False
+    partial: bool = False
+
+
+def parse_accept(header: str) -> Accepted:
+    """Return the first form of an Accept header that is served; 406 when none is."""
+    if not header:
+        return Accepted()
+    for clause in header.split(","):
+        media, *parameters = (part.strip() for part in clause.split(";"))
+        given = dict(part.partition("=")[::2] for part in parameters)
+        if media not in (JSON, "*/*", "application/*"):
+            continue
+        if given.get("as") == "Table" and given.get("v") == "v1":
+            return Accepted(table=True)
+        if given.get("as", "").startswith("PartialObjectMetadata") and given.get("v") == "v1":
+            return Accepted(partial=True)
+        if "as" not in given:
+            return Accepted()
+    raise status.not_acceptable((JSON,))
+
+
+def expect_object(body: Any, resource: Resource) -> Object:
+    """Return the body as an object of the resource; 400 when its kind or version is another."""
+    if not isinstance(body, dict):
+        raise status.bad_request("the object provided is unrecognized (must be of type object)")
+    api_version, kind = body.setdefault("apiVersion", resource.api_version), body.setdefault("kind", resource.kind)
+    if (api_version, kind) != (resource.api_version, resource.kind):
+        raise status.bad_request(
+            f"the API version in the data ({api_version}, Kind={kind}) does not match the expected API version "
+            f"({resource.api_version}, Kind={resource.kind})"
+        )
+    metadata = body.get("metadata")
+    if metadata is None:
+        body["metadata"] = {}
+    elif not isinstance(metadata, dict):
+        raise status.bad_request(
+            f'{kind} in version "{resource.gv.version}" cannot be handled as a {kind}: metadata is not an object'
+        )
+    return body

@@ -1,0 +1,257 @@
+"""The writing verbs: create, update, patch and apply. Deleting is in `deletion.py`.
+
+Every verb runs from its first read to its last write without an `await`, so that no other write comes between.
+"""
+
+import copy
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kaito.apiserver import admission, custom, fieldmanager, metadata, patch, request, status
+from kaito.apiserver.admission import Write
+from kaito.apiserver.kinds import event, service
+from kaito.apiserver.kinds.addresses import ServiceAddresses
+from kaito.apiserver.registry import Registry
+from kaito.apiserver.resources import Resource
+from kaito.apiserver.store import Store
+from kaito.apiserver.versions import served_form, stored_form
+from kaito.core.clock import timestamp
+from kaito.core.errors import Status
+from kaito.core.objects import Key, Object, key_of
+
+CRD_STORAGE = "apiextensions.k8s.io/customresourcedefinitions"
+CRD_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb answers: an object or `Status`, its HTTP code, and warnings for the user."""
+
+    obj: Object
+    code: int = 200
+    warnings: tuple[str, ...] = ()
+
+
+class Writer:
+    """Creates and changes objects. `on_removed` is called after an object has gone or has begun to go."""
+
+    def __init__(self, store: Store, registry: Registry, addresses: ServiceAddresses, chance: random.Random) -> None:
+        self.store = store
+        self.registry = registry
+        self.addresses = addresses
+        self.on_removed: Callable[[], None] = lambda: None
+        self._chance = chance
+
+    def live(self, write: Write) -> Object:
+        """Return the object a write is aimed at, in the version of the request; 404 when there is none."""
+        stored = self.store.read(write.resource.storage_key, write.target.key)
+        if stored is None:
+            raise status.not_found(write.resource.group, write.resource.plural, write.target.name)
+        return served_form(write.resource, stored)
+
+    def create(self, write: Write, body: object) -> Outcome:
+        """Create an object from a request body."""
+        obj = request.expect_object(body, write.resource)
+        if obj["metadata"].get("resourceVersion"):
+            raise status.bad_request("resourceVersion should not be set on objects to be created")
+        metadata.address(obj, write.resource, write.target)
+        return self._insert(write, obj, manage=True)
+
+    def _insert(self, write: Write, obj: Object, *, manage: bool) -> Outcome:
+        resource, rules = write.resource, admission.rules_of(write.resource)
+        obj = incoming(resource, obj)
+        metadata.begin(obj, timestamp(write.now), self._chance)
+        self._require_namespace(write, obj)
+        self._require_free_name(write, key_of(obj))
+        schema = self.registry.schema(resource)
+        obj, warnings = admission.shape(write, obj, None, schema)
+        if not resource.custom:
+            rules.begin(obj)
+        elif resource.has_status:
+            obj.pop("status", None)
+        if rules.generational:
+            obj["metadata"]["generation"] = 1
+        admission.refuse(resource, obj, [*metadata.validate(obj, resource), *rules.validate(obj)])
+        self._begin_special(write, obj)
+        if manage:
+            obj["metadata"].pop("managedFields", None)
+            obj = fieldmanager.update(None, obj, write.manager, schema, write.now)
+        if not write.options.dry_run:
+            self.save(resource, obj)
+        return Outcome(outgoing(resource, obj), 201, self._warned(resource, warnings))
+
+    def _require_namespace(self, write: Write, obj: Object) -> None:
+        resource = write.resource
+        if not resource.namespaced:
+            return
+        name = obj["metadata"]["namespace"]
+        namespace = self.store.read("namespaces", Key("", name))
+        if namespace is None:
+            raise status.not_found("", "namespaces", name)
+        if namespace["metadata"].get("deletionTimestamp"):
+            why = f"unable to create new content in namespace {name} because it is being terminated"
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {name} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise status.forbidden(resource.group, resource.plural, obj["metadata"].get("name", ""), why, [cause])
+
+    def _require_free_name(self, write: Write, key: Key) -> None:
+        resource = write.resource
+        if key.name and self.store.get(resource.storage_key, key) is not None:
+            raise status.already_exists(resource.group, resource.plural, key.name)
+
+    def _begin_special(self, write: Write, obj: Object) -> None:
+        if write.resource.storage_key == "services":
+            errors = service.assign_address(obj, self.addresses, dry_run=write.options.dry_run)
+            admission.refuse(write.resource, obj, errors)
+        elif write.resource.storage_key == CRD_STORAGE:
+            obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or ()), CRD_CLEANUP]
+            self._establish(write, obj)
+
+    def _establish(self, write: Write, crd: Object) -> None:
+        admission.refuse(write.resource, crd, custom.validate_definition(crd))
+        custom.establish(crd, self.registry.others(crd["metadata"]["name"]), timestamp(write.now))
+
+    def update(self, write: Write, body: object) -> Outcome:
+        """Replace an object, or its status, by a request body."""
+        resource = write.resource
+        new = request.expect_object(body, resource)
+        metadata.address(new, resource, write.target)
+        old = self.live(write)
+        if resource.custom and not new["metadata"].get("resourceVersion"):
+            error = metadata.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            admission.refuse(resource, new, [error])
+        return self.replace(write, new, old, manage=True)
+
+    def replace(self, write: Write, new: Object, old: Object, *, manage: bool) -> Outcome:
+        """Put `new` in the place of the live object `old`; with `manage`, what changed becomes the writer's own."""
+        resource = write.resource
+        admission.check_versions(write, new, old)
+        old, new = incoming(resource, old), incoming(resource, new)
+        new = admission.confine(write, new, old)
+        schema = self.registry.schema(resource)
+        new, warnings = admission.shape(write, new, old, schema)
+        admission.finish_update(write, new, old)
+        if resource.storage_key == CRD_STORAGE and not write.status_only:
+            self._establish(write, new)
+        if manage:
+            new = fieldmanager.update(old, new, write.manager, schema, write.now, write.target.subresource)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if admission.same(new, old):
+            new = old
+        elif not write.options.dry_run:
+            self.save(resource, new)
+        return Outcome(outgoing(resource, new), 200, self._warned(resource, warnings))
+
+    def patch(self, write: Write, content_type: str, body: bytes) -> Outcome:
+        """Change an object by a JSON patch, a merge patch, a strategic merge patch, or server-side apply."""
+        media = content_type.partition(";")[0].strip().lower()
+        accepted = [
+            kind for kind in request.PATCH_TYPES if kind != request.STRATEGIC_PATCH or not write.resource.custom
+        ]
+        if media not in accepted:
+            raise status.unsupported_media_type(media, accepted)
+        change = request.decode(body, media)
+        if media == request.APPLY_PATCH:
+            return self.apply(write, change)
+        if write.options.flag("force"):
+            raise status.bad_request(
+                'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
+            )
+        old = self.live(write)
+        new = self._patched(write, copy.deepcopy(old), media, change)
+        request.expect_object(new, write.resource)
+        metadata.address(new, write.resource, write.target)
+        return self.replace(write, new, old, manage=True)
+
+    def _patched(self, write: Write, obj: Object, media: str, change: object) -> Object:
+        if media == request.JSON_PATCH:
+            if not isinstance(change, list):
+                raise status.bad_request("a JSON patch must be a list of operations")
+            return patch.json_patch(obj, change)
+        if not isinstance(change, dict):
+            raise status.bad_request("the patch must be an object")
+        if media == request.MERGE_PATCH:
+            return patch.json_merge_patch(obj, change)
+        return patch.strategic_merge_patch(obj, change, self.registry.schema(write.resource))
+
+    def apply(self, write: Write, body: object) -> Outcome:
+        """Server-side apply: merge the fields a manager wants into the object, which is created if it is not there."""
+        resource = write.resource
+        if not write.options.text("fieldManager"):
+            words = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+            raise status.api_error(Status(422, "Invalid", words))
+        applied = request.expect_object(body, resource)
+        metadata.address(applied, resource, write.target)
+        if applied["metadata"].get("managedFields"):
+            raise status.bad_request("metadata.managedFields must be nil")
+        stored = self.store.read(resource.storage_key, write.target.key)
+        live = None if stored is None else served_form(resource, stored)
+        if live is None:
+            self._check_creatable(write, applied)
+        else:
+            admission.check_versions(write, applied, live)
+        merged = fieldmanager.apply(
+            copy.deepcopy(live),
+            applied,
+            write.manager,
+            write.options.flag("force"),
+            self.registry.schema(resource),
+            write.now,
+            write.target.subresource,
+        )
+        if live is None:
+            return self._insert(write, merged, manage=False)
+        return self.replace(write, merged, live, manage=False)
+
+    def _check_creatable(self, write: Write, applied: Object) -> None:
+        resource, name = write.resource, write.target.name
+        if write.target.subresource:
+            raise status.not_found(resource.group, resource.plural, name)
+        if uid := applied["metadata"].get("uid"):
+            words = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise status.conflict(resource.group, resource.plural, name, words)
+
+    def _warned(self, resource: Resource, warnings: list[str]) -> tuple[str, ...]:
+        deprecation = resource.custom.deprecation_warning if resource.custom else ""
+        return (*([deprecation] if deprecation else []), *warnings)
+
+    def save(self, resource: Resource, obj: Object) -> None:
+        """Store an object, or remove it when this write was the last that a deletion waited for."""
+        key = key_of(obj)
+        meta = obj["metadata"]
+        if (
+            meta.get("deletionTimestamp")
+            and not meta.get("finalizers")
+            and not meta.get("deletionGracePeriodSeconds")
+            and resource.storage_key != "namespaces"
+        ):
+            self.remove(resource, key, obj)
+            return
+        stored = stored_form(resource, obj)
+        self.store.put(resource.storage_key, key, stored)
+        if resource.storage_key == CRD_STORAGE:
+            self.registry.serve(stored)
+
+    def remove(self, resource: Resource, key: Key, obj: Object) -> None:
+        """Remove an object for good, and what the server itself keeps for it."""
+        self.store.remove(resource.storage_key, key, stored_form(resource, obj))
+        if resource.storage_key == "services":
+            service.release_address(obj, self.addresses)
+        elif resource.storage_key == CRD_STORAGE:
+            self.registry.withdraw(key.name)
+            self.store.wake_watchers()
+        self.on_removed()
+
+
+def incoming(resource: Resource, obj: Object) -> Object:
+    """Return the form in which an object is checked: that of the request, but events always in their core form."""
+    return event.to_core(obj) if resource.storage_key == "events" and resource.group else obj
+
+
+def outgoing(resource: Resource, obj: Object) -> Object:
+    """Return the form in which an object is answered."""
+    return event.from_core(obj) if resource.storage_key == "events" and resource.group else obj
