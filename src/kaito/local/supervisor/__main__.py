@@ -2,18 +2,14 @@
 
 import argparse
 import asyncio
-import signal
 import sys
 
 import msgspec
-import structlog
 
-from kaito.core.clock import SystemClock
-from kaito.core.errors import KaitoError
 from kaito.core.logs import configure_logging
 from kaito.local.supervisor.settings import SupervisorSettings
-from kaito.local.supervisor.steps import StepFile, StepReporter
-from kaito.local.supervisor.supervisor import Supervisor, hold
+from kaito.local.supervisor.steps import StepFile
+from kaito.local.supervisor.supervisor import supervise
 
 
 def main() -> None:
@@ -28,21 +24,6 @@ def main() -> None:
     configure_logging(arguments.log_level)
     settings = msgspec.json.decode(arguments.settings, type=SupervisorSettings)
     sys.exit(asyncio.run(supervise(settings, StepFile(settings.paths.progress))))
-
-
-async def supervise(settings: SupervisorSettings, report: StepReporter) -> int:
-    """Hold the folder and run its cluster until a signal; return the exit code."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        async with hold(settings):
-            await Supervisor(settings, report, SystemClock()).run(stop)
-    except KaitoError as error:
-        structlog.get_logger().error("the cluster did not start", error=str(error))
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

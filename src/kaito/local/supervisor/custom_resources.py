@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kaito.api import crds
+from kaito.api.crd import crds
 from kaito.core import Client, Key, load_connection
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError

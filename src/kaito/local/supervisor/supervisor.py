@@ -3,13 +3,14 @@
 import asyncio
 import fcntl
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 import structlog
 
-from kaito.core.clock import Clock
+from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import KaitoError
 from kaito.local.machines import MachineRoom, MachineRoomSettings
 from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
@@ -182,3 +183,18 @@ async def _first_error() -> AsyncIterator[None]:
         yield
     except* KaitoError as group:
         raise group.exceptions[0] from None
+
+
+async def supervise(settings: SupervisorSettings, report: StepReporter) -> int:
+    """Hold the folder and run its cluster until a signal; return the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with hold(settings):
+            await Supervisor(settings, report, SystemClock()).run(stop)
+    except KaitoError as error:
+        _log.error("the cluster did not start", error=str(error))
+        return 1
+    return 0

@@ -43,11 +43,8 @@ def deployment_status(deployment: Object, new: Object | None, old: Sequence[Obje
 def is_complete(deployment: Object, status: Object) -> bool:
     """Whether the rollout of the current spec is over: every replica updated and available, none old."""
     replicas = desired_replicas(deployment["spec"])
-    return (
-        status.get("updatedReplicas", 0) == replicas
-        and status.get("replicas", 0) == replicas
-        and status.get("availableReplicas", 0) == replicas
-    )
+    names = ("updatedReplicas", "replicas", "availableReplicas")
+    return all(status.get(name, 0) == replicas for name in names)
 
 
 def progress_deadline(deployment: Object, status: Object) -> datetime | None:

@@ -60,8 +60,8 @@ class NodeLifecycleReconciler:
             version = (
                 {} if decision.conditions is not None else {"resourceVersion": node["metadata"]["resourceVersion"]}
             )
-            body = {"metadata": version, "spec": {"taints": decision.taints or None}}
-            await self._client.patch(NODE, key_of(node), body)
+            patch: Object = {"metadata": version, "spec": {"taints": decision.taints or None}}
+            await self._client.patch(NODE, key_of(node), patch)
 
     async def _mark_not_ready(self, pods: list[Object]) -> None:
         for pod in pods:

@@ -130,12 +130,12 @@ def scheduler_controller(manager: Manager) -> Controller:
     )
 
 
-def _node_of(entry: CacheEntry) -> Iterable[str]:
+def _node_of(entry: CacheEntry[Any]) -> Iterable[str]:
     name = node_name(entry.decode())
     return (name,) if name else ()
 
 
-def _waiting(entry: CacheEntry) -> Iterable[str]:
+def _waiting(entry: CacheEntry[Any]) -> Iterable[str]:
     return ("yes",) if wants_scheduling(entry.decode()) else ()
 
 

@@ -1,0 +1,110 @@
+"""Follows a Workspace and prints one line per phase, with its time."""
+
+import asyncio
+from datetime import datetime
+
+from rich.console import Console
+from rich.status import Status
+
+from kaito.cli.explain import chain
+from kaito.cli.kinds import MACHINE, WORKSPACE, WORKSPACE_LABEL
+from kaito.core import ApiError, Client, Clock, ConnectionLostError, Key, Object, parse_timestamp
+from kaito.core.errors import KaitoError
+from kaito.core.kinds import POD
+from kaito.local.controllers.conditions import condition
+
+POLL_SECONDS = 0.5
+
+
+class PhasePrinter:
+    """Prints each phase once it is over, and what is being waited for while it lasts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Status | None = console.status("Waiting for the controller") if console.is_terminal else None
+        self._printed = 0
+        self._message = ""
+
+    def __enter__(self) -> "PhasePrinter":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: Object) -> None:
+        """Take one state of the Workspace's status."""
+        for entry in finished_phases(status)[self._printed :]:
+            self._console.print(f" [green]✓[/green] {entry['phase']}  {entry['seconds']:.1f} s", highlight=False)
+            self._printed += 1
+        message = str(status.get("message") or "")
+        if message and message != self._message:
+            self._message = message
+            line = f"{status.get('phase', '')}: {message}"
+            if self._live is not None:
+                self._live.update(line)
+            else:
+                self._console.print(f"   … {line}", highlight=False, markup=False)
+
+
+def finished_phases(status: Object) -> list[Object]:
+    """Return the timeline's entries that are over."""
+    return [entry for entry in status.get("timeline") or () if entry.get("seconds") is not None]
+
+
+async def follow(client: Client, key: Key, within: float, console: Console, clock: Clock) -> Object:
+    """Return the Workspace once it is ready, `within` seconds. KaitoError (Failed, TimedOut) says what is wrong."""
+    end = clock.monotonic() + within
+    workspace: Object = {}
+    with PhasePrinter(console) as printer:
+        while clock.monotonic() < end:
+            try:
+                workspace = await client.get(WORKSPACE, key)
+            except ConnectionLostError:
+                await clock.sleep(POLL_SECONDS)
+                continue
+            status = workspace.get("status") or {}
+            printer.show(status)
+            if is_ready(workspace):
+                return workspace
+            failure = status.get("lastFailure") or {}
+            if status.get("phase") == "Failed" and failure.get("terminal"):
+                message = f"Workspace {key.name}: {failure.get('reason', '')}: {failure.get('message', '')}"
+                raise KaitoError("Failed", message, terminal=True, remedy=failure.get("remedy", ""))
+            await clock.sleep(POLL_SECONDS)
+    raise KaitoError(
+        "TimedOut",
+        f"Workspace {key.name} is not ready after {within:.0f} s. {await _last_link(client, key, workspace)}",
+        remedy=f"`kaito status {key.name} --why` says more.",
+    )
+
+
+def is_ready(workspace: Object) -> bool:
+    """Whether the Workspace serves."""
+    found = condition(workspace.get("status") or {}, "WorkspaceReady")
+    return found is not None and found.get("status") == "True"
+
+
+def ready_time(workspace: Object) -> datetime | None:
+    """Return when the Workspace became ready, to the second; None while it is not."""
+    found = condition(workspace.get("status") or {}, "WorkspaceReady")
+    if found is None or found.get("status") != "True" or not found.get("lastTransitionTime"):
+        return None
+    return parse_timestamp(found["lastTransitionTime"])
+
+
+async def _last_link(client: Client, key: Key, workspace: Object) -> str:
+    """Say what it waits for, as far as that can still be read."""
+    if not workspace:
+        return "The API server did not answer."
+    try:
+        machines, pods = await asyncio.gather(
+            client.list(MACHINE, labels=f"{WORKSPACE_LABEL}={key.name}"),
+            client.list(POD, key.namespace, labels=f"{WORKSPACE_LABEL}={key.name}"),
+        )
+    except (ApiError, ConnectionLostError):
+        return ""
+    links = [link for link in chain(workspace, machines.items, pods.items, []) if link.state != "ok"]
+    return f"{links[-1].what}: {links[-1].message}." if links else ""
