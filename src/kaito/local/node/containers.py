@@ -17,6 +17,7 @@ import structlog
 from kaito.core.clock import Clock
 from kaito.local.node import enter, shim
 from kaito.local.node.layout import Layout, private_folder
+from kaito.local.node.mounts import Mount
 from kaito.local.node.records import UNKNOWN_EXIT, Record, read_record, write_record
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ class ContainerStart:
     env: dict[str, str]
     cwd: str | None
     grace: float
-    mounts: list[enter.Mount] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
 
     def wire(self, folder: Path) -> bytes:
         """Return the JSON that the shim reads."""

@@ -5,13 +5,13 @@ failure; it closes by itself on success) and either `mounts` (make a private mou
 `join` (a pid: execute in the namespaces of that process).
 
 How a mount point that the host does not have comes about without touching the host: inside the private namespace its
-deepest existing parent is covered with a tmpfs that holds a bind mount of each of the parent's entries, and beside them
-the new directory. Where the parent is `/` itself, the tmpfs becomes the new root (pivot_root). No overlay file system is
+deepest existing parent is covered with a tmpfs that holds a bind mount of each of the parent's entries, and the
+new directory. Where the parent is `/` itself, the tmpfs becomes the new root (pivot_root). No overlay file system is
 needed, and it works in a user namespace as well.
 """
 
 # pathlib is slow to import, and this is on the way of every container's start:
-# ruff: noqa: PTH102, PTH103, PTH105, PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH119, PTH120, PTH123, PTH208, PTH211
 from __future__ import annotations
 
 import ctypes
@@ -21,16 +21,9 @@ import sys
 
 TYPE_CHECKING = False  # as typing has it, without importing typing
 if TYPE_CHECKING:
-    from typing import Any, TypedDict
+    from typing import Any
 
-    class Mount(TypedDict):
-        """A bind mount: from a path of the host to an absolute path of the container."""
-
-        source: str
-        target: str
-        readOnly: bool
-        file: bool
-
+    from kaito.local.node.mounts import Mount
 
 PR_SET_PDEATHSIG = 1
 SIGKILL = 9
@@ -96,12 +89,12 @@ def _fill(folder: str, source: str, target: str) -> None:
 
 
 def _cover_root(scratch: str) -> bool:
-    """Make a tmpfs with everything of `/` in it the new root. Return True when the old root still lies over it.
+    """Make a tmpfs with all of `/` in it the new root. Return True when the old root still lies over it.
 
     The old one stays until the volumes are mounted: a bind mount's source must be a mount of this namespace.
     """
     _mount("tmpfs", scratch, "tmpfs", 0, "mode=755")
-    # The entry that holds the scratch folder goes first, while the tmpfs is empty: its copy of the tmpfs is dropped again.
+    # The entry that holds the scratch folder goes first, while the tmpfs is empty: its copy of that is dropped again.
     first = scratch.strip("/").split("/")[0]
     _fill(first, "", scratch)
     _libc.umount2(os.fsencode(scratch + scratch), MNT_DETACH)
@@ -123,7 +116,7 @@ def _cover(directory: str) -> None:
 
 
 def private_namespace() -> None:
-    """Leave the host's mount namespace; as an ordinary user through a user namespace. Raises OSError where forbidden."""
+    """Leave the host's mount namespace; as an ordinary user through a user namespace. Raises OSError."""
     if os.geteuid() == 0:
         _check(_libc.unshare(CLONE_NEWNS), "unshare")
     else:

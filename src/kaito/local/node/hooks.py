@@ -11,7 +11,7 @@ from kaito.local.node.probes import Outcome, Prober
 from kaito.local.node.records import Record
 
 MINIMUM_AFTER_HOOK = 2.0
-"""Seconds that a program has at least once its preStop hook has ended. Source: kubelet's minimumGracePeriodInSeconds."""
+"""Seconds that a program has at least after its preStop hook. Source: kubelet's minimumGracePeriodInSeconds."""
 EARLIER = 1.5
 """Seconds by which a new end must be earlier than the one that runs, to be told to the shim."""
 HOOK_TIMEOUT = 120.0

@@ -30,9 +30,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is known of a pod at `now`. `records` are ascending runs by container name; `waiting` are failed preparations.
+    """What is known of a pod at `now`. `records` are ascending runs by container name.
 
-    `blocked` is why the pod as a whole cannot start (a volume). `hooked` are containers whose postStart hook still runs.
+    `waiting` are failed preparations, `blocked` is why the pod as a whole cannot start (a volume), and `hooked` are
+    the containers whose postStart hook still runs.
     """
 
     pod: Object

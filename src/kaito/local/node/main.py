@@ -1,117 +1,12 @@
-"""`kaito-node`: puts the parts together and runs until a signal."""
+"""`kaito-node`: connects, joins the cluster as a node, and runs until a signal."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import structlog
 
 from kaito.core import KaitoError, Manager, SystemClock, configure_logging
-from kaito.core.kinds import CONFIG_MAP, NODE, POD, SECRET
-from kaito.local.node.containers import Containers
-from kaito.local.node.environment import host_environment
-from kaito.local.node.hooks import Hooks
-from kaito.local.node.images import Images
-from kaito.local.node.kubelet import KubeletServer
-from kaito.local.node.layout import Layout, private_folder
-from kaito.local.node.loopback import make_local
-from kaito.local.node.mounts import namespaces_allowed
-from kaito.local.node.node_object import capacity, read_facts
+from kaito.local.node.agent import join
 from kaito.local.node.options import Options, parse_options
-from kaito.local.node.pod_addresses import PodAddresses
-from kaito.local.node.pods import NodeAddresses, PodReconciler
-from kaito.local.node.preparation import Machine
-from kaito.local.node.probes import Prober, Probes
-from kaito.local.node.registration import NodeReconciler
-from kaito.local.node.tokens import Tokens
-
-log = structlog.get_logger()
-
-
-@dataclass
-class Node:
-    """A node that has joined a cluster's Manager; `close` ends what is this process's own, not the containers."""
-
-    pods: PodReconciler
-    registration: NodeReconciler
-    containers: Containers
-    probes: Probes
-    hooks: Hooks
-    kubelet: KubeletServer
-
-    async def close(self) -> None:
-        """Stop serving, probing and watching."""
-        await self.kubelet.stop()
-        await self.hooks.close()
-        await self.probes.close()
-        self.containers.close()
-
-    async def stop_containers(self, grace: float) -> None:
-        """End all containers, each within `grace` seconds, and return when they have ended."""
-        records = self.containers.running()
-        for record in records:
-            self.containers.stop(record, grace)
-        await asyncio.gather(*(self.containers.wait(record) for record in records))
-
-
-async def join(manager: Manager, options: Options) -> Node:
-    """Add this node's controllers to `manager`, find the containers of before. Raises KaitoError and OSError."""
-    layout = Layout(options.root)
-    private_folder(layout.pods)
-    make_local(options.pod_cidr)
-    addresses = PodAddresses(options.pod_cidr)
-    ip = options.node_ip or addresses.node
-    facts = read_facts(options.root)
-    clock = manager.clock
-    machine = Machine(
-        layout, Images(options.images), host_environment(os.environ, extra=options.host_env), await _namespaced(options)
-    )
-    node = NodeAddresses(options.name, ip, capacity(options, facts))
-
-    def changed(uid: str) -> None:
-        pods.changed(uid)
-
-    containers = Containers(layout, clock, changed)
-    pods = PodReconciler(node, machine, containers, addresses, clock)
-    prober = Prober(containers)
-    probes = Probes(prober, clock, changed, pods.unhealthy)
-    hooks = Hooks(containers, prober, clock, changed, pods.hook_failed)
-    registration = NodeReconciler(options, facts, ip, clock)
-    kubelet = KubeletServer(
-        options.name, ip, layout, containers, pods.pods, clock, manager.registry, options.kubelet_token_file
-    )
-    containers.adopt()
-    pods.restore()
-    registration.port = await kubelet.start(options.kubelet_port)
-    manager.caching(POD, fields=f"spec.nodeName={options.name}")
-    manager.caching(NODE, fields=f"metadata.name={options.name}")
-    manager.caching(CONFIG_MAP)
-    manager.caching(SECRET)
-    tokens = Tokens(manager.client, clock)
-    manager.add(registration.attach(manager.cache, manager.client, manager.events))
-    manager.add(pods.attach(manager.cache, manager.client, manager.events, probes, hooks, tokens))
-    manager.add_runnable(registration.heartbeat)
-    manager.add_runnable(pods.sweep)
-    return Node(pods, registration, containers, probes, hooks, kubelet)
-
-
-async def _namespaced(options: Options) -> bool:
-    """Return whether containers get mount namespaces. Raises KaitoError when they are asked for and not allowed."""
-    if options.mounts == "rewrite":
-        return False
-    reason = await namespaces_allowed(options.root)
-    if reason and options.mounts == "namespace":
-        raise KaitoError(
-            "MountNamespaceRefused",
-            f"This machine allows no mount namespace: {reason}.",
-            terminal=True,
-            remedy="Use --mounts rewrite, or run as root.",
-        )
-    if reason:
-        log.info("no mount namespaces here; mount paths are rewritten", because=reason)
-    return not reason
 
 
 async def run(options: Options) -> None:

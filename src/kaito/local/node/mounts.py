@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import msgspec
 import structlog
@@ -24,11 +25,20 @@ READ_ONLY_VOLUMES = ("configMap", "secret", "downwardAPI", "projected")
 """Volume types that are mounted read-only whatever the mount says. Source: kubelet."""
 
 
+class Mount(TypedDict):
+    """A bind mount: from a path of the host to an absolute path of the container."""
+
+    source: str
+    target: str
+    readOnly: bool
+    file: bool
+
+
 @dataclass(frozen=True)
 class MountPlan:
     """Bind mounts, or else (mount path -> path on the host) to be replaced in command, arguments and environment."""
 
-    mounts: list[enter.Mount] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
     rewrites: dict[str, str] = field(default_factory=dict)
 
 
@@ -37,7 +47,7 @@ def plan_mounts(
 ) -> MountPlan:
     """Return how a container reaches its volumes. Raises KaitoError for a mount of a volume that the pod lacks."""
     kinds = {volume["name"]: set(volume) for volume in pod["spec"].get("volumes") or ()}
-    mounts: list[enter.Mount] = []
+    mounts: list[Mount] = []
     for mount in container.get("volumeMounts") or ():
         if mount["name"] not in volumes:
             raise KaitoError("CreateContainerError", f"volumeMount {mount['name']!r} names no volume of the pod.")
@@ -73,7 +83,7 @@ def _source(volume: Path, mount: Object, env: Mapping[str, str]) -> Path:
     return inside
 
 
-def _coverable(mounts: list[enter.Mount], container: str) -> bool:
+def _coverable(mounts: list[Mount], container: str) -> bool:
     try:
         enter.covers(mounts)
     except (ValueError, OSError) as error:
@@ -85,10 +95,8 @@ def _coverable(mounts: list[enter.Mount], container: str) -> bool:
 async def namespaces_allowed(root: Path) -> str:
     """Try a mount namespace with a mount of each sort. Return the empty string if it works, else why not."""
     with tempfile.TemporaryDirectory(dir=private_folder(root)) as folder:
-        scratch, source = Path(folder, "root"), Path(folder, "source")
-        scratch.mkdir()
-        source.mkdir()
-        mount: enter.Mount = {"source": str(source), "target": "/kaito-check/volume", "readOnly": True, "file": False}
+        scratch, source = private_folder(Path(folder, "root")), private_folder(Path(folder, "source"))
+        mount: Mount = {"source": str(source), "target": "/kaito-check/volume", "readOnly": True, "file": False}
         document = {
             "argv": [sys.executable, "-I", "-S", "-c", "import os; os.listdir('/kaito-check/volume')"],
             "env": {},

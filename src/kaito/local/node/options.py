@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="kaito-node",
         usage="kaito-node --name NAME --dir DIR [options]",
-        description=f"{EXAMPLE}\nA node of a cluster that runs the containers of its pods as processes of this machine.",
+        description=f"{EXAMPLE}\nA node of a cluster that runs the containers of its pods as processes.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = made.add_argument
@@ -96,8 +96,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=PROGRAM",
         help="map an image to a program; repeatable",
     )
-    add("--mounts", choices=("auto", "namespace", "rewrite"), default="auto",
-        help="how volumes get to their mount paths: in a mount namespace, or by rewriting the paths (%(default)s)")  # fmt: skip
+    add(
+        "--mounts",
+        choices=("auto", "namespace", "rewrite"),
+        default="auto",
+        help="volumes appear at their mount paths in a mount namespace, or the paths are rewritten (%(default)s)",
+    )
     add(
         "--host-env",
         action="append",

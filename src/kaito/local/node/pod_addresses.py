@@ -29,7 +29,7 @@ class PodAddresses:
                 self._taken[uid] = address
 
     def of(self, uid: str) -> str:
-        """Return a pod's address, a new one the first time. Raises KaitoError FailedCreatePodSandBox without any left."""
+        """Return a pod's address, a new one the first time. KaitoError FailedCreatePodSandBox: none is left."""
         if uid in self._taken:
             return self._taken[uid]
         used = set(self._taken.values())

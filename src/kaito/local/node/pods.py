@@ -255,7 +255,7 @@ class PodReconciler:
         return Sources(pod, state.ip, self.node.ip, fetched.config_maps.get, fetched.secrets.get, self.node.allocatable)
 
     async def _volumes(self, pod: Object, state: PodState, sources: Sources, retries: list[float]) -> dict[str, Path]:
-        """Bring the volumes up to date. A pod that has not begun waits for them; one that runs is told by event only."""
+        """Bring the volumes up to date. A pod that has not begun waits for them; one that runs has an event."""
         try:
             renewal = await self.tokens.refresh(pod)
             if renewal is not None:

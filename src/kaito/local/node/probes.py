@@ -1,6 +1,7 @@
 """Running probes: one task per probe of a running container, which tells its pod when the verdict changes."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,9 @@ class Prober:
                 return await self._exec(handler["exec"], record, timeout)
         except TimeoutError:
             return Outcome(False, f"timed out after {timeout:g}s")
-        except (OSError, aiohttp.ClientError, ValueError) as error:
+        except OSError as error:
+            return Outcome(False, _cause(error))
+        except ValueError as error:
             return Outcome(False, str(error) or type(error).__name__)
         kinds = ", ".join(key for key in handler if not key.endswith(("Seconds", "Threshold")))
         return Outcome(False, f"this node cannot run a probe of type {kinds or 'none'}")
@@ -86,7 +89,7 @@ class Prober:
             )
         except aiohttp.ClientConnectorError as error:
             host = f"{get.get('host') or ip}:{port_number(get['port'], container)}"
-            return Outcome(False, f'Get "{url}": dial tcp {host}: {(error.os_error.strerror or str(error)).lower()}')
+            return Outcome(False, f'Get "{url}": dial tcp {host}: {_cause(error.os_error)}')
         except aiohttp.ClientError as error:
             return Outcome(False, f'Get "{url}": {str(error) or type(error).__name__}')
 
@@ -94,6 +97,11 @@ class Prober:
         argv = [rewrite(word, record.rewrites) for word in execute["command"]]
         code, output = await self._containers.execute(record, argv, timeout)
         return Outcome(code == 0, output.decode(errors="replace").strip())
+
+
+def _cause(error: OSError) -> str:
+    """Word a failed connect as the kubelet does: `connect: connection refused`."""
+    return f"connect: {os.strerror(error.errno).lower()}" if error.errno else str(error)
 
 
 async def _tcp(socket: Object, container: Object, ip: str, timeout: float) -> Outcome:  # noqa: ASYNC109
@@ -138,7 +146,7 @@ class Probes:
         self._watched: dict[tuple[str, str], _Watched] = {}
 
     def watch(self, record: Record, container: Object, ip: str, status: Object | None) -> None:
-        """Begin with a container's probes unless they run already. `status` is what the server knows of this very run."""
+        """Begin with a container's probes unless they run already. `status` is what the server says of this run."""
         key = (record.uid, record.name)
         current = self._watched.get(key)
         if current is not None:

@@ -15,10 +15,10 @@ UNKNOWN_EXIT = 137
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel"):
-    """One run of one container. Times are RFC 3339 with nanoseconds, empty while they are to come.
+    """One run of one container. Times are RFC 3339 with nanoseconds, or empty.
 
-    `backoff` is the pause in seconds that follows the end of this run. `rewrites` are the mount paths that were replaced
-    because no mount namespace could be had. `image` is as written in the pod, `program` what it was mapped to.
+    `backoff` is the pause in seconds that follows the end of this run. `rewrites` are the mount paths that were
+    replaced because no mount namespace could be had. `image` is as written in the pod, `program` what it was mapped to.
     """
 
     uid: str

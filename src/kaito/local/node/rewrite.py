@@ -7,8 +7,8 @@ from collections.abc import Mapping
 def rewrite(text: str, paths: Mapping[str, str]) -> str:
     """Replace every path in `text` that is one of `paths`, or below it. The longest mount path wins.
 
-    A path begins at the start of the text or after a character that cannot be in one (such as `=`, `:`, `,`, a space or a
-    quote), so that `/mnt/data` is found in `--dir=/mnt/data/x` and not in `/other/mnt/data` nor in `/mnt/database`; a
+    A path begins at the start of the text or after a character that cannot be in one (such as `=`, `:`, `,`, a space or
+    a quote), so that `/mnt/data` is found in `--dir=/mnt/data/x` and not in `/other/mnt/data` nor in `/mnt/database`; a
     URL's path (`http://host/mnt/data`) is left alone.
     """
     if not paths:

@@ -193,9 +193,8 @@ class Shim:
         for number in os.read(wake, 64):
             if number == signal.SIGTERM:
                 end = time.monotonic() + self.grace()
-                first = self.deadline is None
-                self.deadline = end if first else min(end, self.deadline)
-                if first:
+                known, self.deadline = self.deadline, end if self.deadline is None else min(end, self.deadline)
+                if known is None:
                     self.save(stopping=True)
                     self.signal(signal.SIGTERM)
 
