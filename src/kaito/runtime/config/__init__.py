@@ -1,0 +1,21 @@
+"""From flags, config file, machine and weights to what vLLM is started with. All but `hardware` is pure."""
+
+from kaito.runtime.config.config_file import ConfigFile, parse_config_file
+from kaito.runtime.config.effective import EffectiveConfig, effective_config
+from kaito.runtime.config.flags import Flag, Flags
+from kaito.runtime.config.hardware import Hardware, inspect_hardware
+from kaito.runtime.config.options import ServeOptions, add_serve_flags, serve_options
+
+__all__ = [
+    "ConfigFile",
+    "EffectiveConfig",
+    "Flag",
+    "Flags",
+    "Hardware",
+    "ServeOptions",
+    "add_serve_flags",
+    "effective_config",
+    "inspect_hardware",
+    "parse_config_file",
+    "serve_options",
+]

@@ -1,0 +1,134 @@
+"""What vLLM is started with: the command line, the config file, the machine and the weights, made into one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kaito.runtime.config.config_file import ConfigFile
+from kaito.runtime.config.environment import KV_CACHE_GIB, missing, serving_environment
+from kaito.runtime.config.flags import Flag, Flags
+from kaito.runtime.config.hardware import Hardware
+from kaito.runtime.config.options import ServeOptions
+from kaito.runtime.failure import FatalError
+from kaito.runtime.weights import Weights
+
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Values of `--max-lora-rank` that vLLM takes and that an adapter can need."""
+
+_GPU_ONLY = (
+    "gpu-memory-utilization",
+    "kv-cache-dtype",
+    "cpu-offload-gb",
+    "enable-sleep-mode",
+    "tensor-parallel-size",
+    "pipeline-parallel-size",
+    "data-parallel-size",
+    "performance-mode",
+)
+_COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "O")
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told otherwise
+_OURS_ALONE = ("model", "host", "port")
+
+
+@dataclass(frozen=True)
+class EffectiveConfig:
+    """How vLLM is started. `flags` is its command line; `remarks` says in sentences what was changed and why."""
+
+    flags: Flags
+    environment: Mapping[str, str]
+    remarks: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def lora_rank(self) -> int:
+        """The largest rank an adapter may have; 0 without LoRA. vLLM's default is 16."""
+        return int(self.flags.value("max-lora-rank") or 16) if self.flags.get("enable-lora") else 0
+
+
+def effective_config(
+    options: ServeOptions,
+    file: ConfigFile,
+    hardware: Hardware,
+    weights: Weights,
+    *,
+    adapter_ranks: tuple[int, ...] = (),
+    environment: Mapping[str, str],
+) -> EffectiveConfig:
+    """Put together what vLLM is started with. Pure.
+
+    The config file beats the command line, as upstream's does. `adapter_ranks` are the ranks of the adapters found:
+    LoRA is turned on for them where no flag decides it. Raises InvalidConfigFile and NotEnoughMemory.
+    """
+    for name in _OURS_ALONE:
+        if line := file.line_of(name):
+            raise FatalError(
+                "InvalidConfigFile",
+                f"Line {line} of the inference config sets {name}, which the pod's own command line decides.",
+                remedy="Remove the line.",
+            )
+    remarks = list(file.remarks)
+    flags = options.vllm.replace(*file.flags)
+    flags = flags.default(Flag("shutdown-timeout", (str(int(options.grace_seconds)),)), Flag("no-use-tqdm-on-load"))
+    names = _served_names(flags, weights, options.workspace, adapters=len(adapter_ranks))
+    flags = flags.replace(Flag("served-model-name", names)) if names else flags
+    if adapter_ranks:
+        flags = _with_lora(flags, adapter_ranks, remarks)
+    if not hardware.accelerator:
+        flags = _for_cpu(flags, hardware, weights, remarks)
+        _check_memory(hardware, weights)
+    own = (
+        Flag("model", (options.model,)),
+        Flag("host", (options.host or _EVERYWHERE,)),
+        Flag("port", (str(options.port),)),
+    )
+    variables = serving_environment(hardware, offline=weights.kind != "hub")
+    return EffectiveConfig(Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names)
+
+
+def _served_names(flags: Flags, weights: Weights, workspace: str, *, adapters: int) -> tuple[str, ...]:
+    """Return the names of the base model: the preset, and the Workspace's own while it has no adapter to add."""
+    given = flags.get("served-model-name")
+    names = given.values if given else ((weights.preset,) if weights.kind == "stand-in" else ())
+    if workspace and not adapters and names and workspace not in names:
+        return (*names, workspace)
+    return names
+
+
+def _with_lora(flags: Flags, ranks: tuple[int, ...], remarks: list[str]) -> Flags:
+    if flags.get("enable-lora", "no-enable-lora") is not None:
+        return flags
+    rank = next((allowed for allowed in LORA_RANKS if allowed >= max(ranks)), LORA_RANKS[-1])
+    count = str(len(ranks))
+    remarks.append(f"LoRA is on: {count} adapter(s) found, of rank {max(ranks)} at most")
+    added = Flags((Flag("enable-lora"), Flag("max-lora-rank", (str(rank),)), Flag("max-loras", (count,))))
+    return flags.default(*added, Flag("max-cpu-loras", (count,)))
+
+
+def _for_cpu(flags: Flags, hardware: Hardware, weights: Weights, remarks: list[str]) -> Flags:
+    dropped = [flag for flag in flags if flag.name in _GPU_ONLY]
+    if dropped:
+        remarks.append(f"no GPU here: {', '.join('--' + flag.name for flag in dropped)} left out")
+    flags = flags.without(*_GPU_ONLY)
+    asked = flags.value("dtype") or "auto"
+    dtype = "bfloat16" if hardware.bfloat16 and weights.kind != "stand-in" else "float32"
+    if asked not in {dtype, "float", "float32"}:
+        remarks.append(f"no GPU here: --dtype {asked} becomes {dtype}, which this CPU computes best")
+        flags = flags.replace(Flag("dtype", (dtype,)))
+    if flags.get(*_COMPILATION) is None:
+        flags = flags.default(Flag("enforce-eager"))
+        remarks.append(
+            "no GPU here: --enforce-eager added; compiling takes longer than it saves and needs a C++ compiler"
+        )
+    return flags
+
+
+def _check_memory(hardware: Hardware, weights: Weights) -> None:
+    """Refuse weights that cannot fit into main memory, before minutes are spent on finding out."""
+    needed = weights.total_bytes + KV_CACHE_GIB * 2**30
+    if 0 < hardware.available_memory < needed:
+        gib = 2**30
+        raise FatalError(
+            "NotEnoughMemory",
+            f"The weights need {weights.total_bytes / gib:.1f} GiB and the KV cache {KV_CACHE_GIB} GiB, "
+            f"but only {hardware.available_memory / gib:.1f} GiB of memory are available.",
+            remedy="Use a machine with more memory, a smaller model, or the stand-in (kaito up --weights stand-in).",
+        )

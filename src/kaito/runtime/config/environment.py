@@ -1,0 +1,39 @@
+"""The environment vLLM starts in. Set before vLLM is imported; what the user set already is left alone."""
+
+from collections.abc import Mapping
+
+from kaito.runtime.config.hardware import Hardware
+
+KV_CACHE_GIB = 1
+"""KV cache on a CPU. Enough for one 128k context of a stand-in (2 KiB per token); small enough for a laptop."""
+
+
+def serving_environment(hardware: Hardware, *, offline: bool) -> dict[str, str]:
+    """Return the variables to set where they are not set.
+
+    `offline`: the weights are a folder, so nothing may be asked of the hub. Source of the CPU variables: vLLM's CPU
+    installation guide. Threads are not bound to cores: two servers on one machine would be bound to the same ones. One
+    core is left to the HTTP server, as vLLM's own `auto` does.
+    """
+    variables = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # this process has threads; vLLM's own command line sets it too
+    }
+    if offline:
+        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if not hardware.accelerator:
+        variables |= {
+            "VLLM_TARGET_DEVICE": "cpu",
+            "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB),
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "OMP_NUM_THREADS": str(max(1, hardware.cores - 1)),
+            "VLLM_HOST_IP": "127.0.0.1",
+            "GLOO_SOCKET_IFNAME": "lo",
+        }
+    return variables
+
+
+def missing(variables: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables that the environment does not have."""
+    return {name: value for name, value in variables.items() if name not in environment}

@@ -1,0 +1,136 @@
+"""Our own flags of `kaito-runtime serve`; everything else on the command line is vLLM's."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaito import contracts
+from kaito.runtime.config.flags import Flags
+from kaito.runtime.failure import FatalError
+
+GRACE_SECONDS = 30.0
+"""How long requests in flight may go on after SIGTERM; below Kubernetes' usual 60 s for such pods."""
+
+EXAMPLE = """example:
+  kaito-runtime serve --model=/workspace/weights --served-model-name=phi-3-mini-4k-instruct --port=5000
+
+Flags that are not listed here are vLLM's own and are passed on (see `vllm serve --help`).
+"""
+
+_IGNORED = ("--kaito-max-probe-steps", "--kaito-kv-cache-cpu-memory-utilization")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What the command line says beside vLLM's flags. Times in seconds; an empty host means all addresses."""
+
+    model: str
+    vllm: Flags
+    host: str = ""
+    port: int = contracts.SERVING_PORT
+    adapters_dir: Path | None = None
+    config_file: Path | None = None
+    admin_port: int = contracts.ADMIN_PORT
+    admin_token_file: Path | None = None
+    workspace: str = ""
+    grace_seconds: float = GRACE_SECONDS
+    log_level: str = "info"
+    print_effective_config: bool = False
+
+
+def add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `serve`."""
+    add = parser.add_argument
+    add("--model", metavar="PATH|ID", help="weights: a folder, or an id on the Hugging Face hub (required)")
+    add("--host", default=None, help=f"address to listen on (default: ${contracts.BIND_HOST_VARIABLE}, else all)")
+    add("--port", type=_port, default=contracts.SERVING_PORT, help="port of the API (default: %(default)s)")
+    add(
+        contracts.ADAPTERS_FLAG,
+        dest="adapters_dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of LoRA adapters, one sub-folder each",
+    )
+    add(
+        contracts.CONFIG_FLAG,
+        dest="config_file",
+        type=Path,
+        metavar="FILE",
+        help="YAML with a `vllm:` map; beats flags",
+    )
+    add(
+        contracts.ADMIN_PORT_FLAG,
+        dest="admin_port",
+        type=_port,
+        default=contracts.ADMIN_PORT,
+        help="port of /v1/status (default: %(default)s; 0: none)",
+    )
+    add(
+        contracts.ADMIN_TOKEN_FLAG,
+        dest="admin_token_file",
+        type=Path,
+        metavar="FILE",
+        help="file with the bearer token of the admin port",
+    )
+    add(
+        contracts.WORKSPACE_NAME_FLAG,
+        dest="workspace",
+        default="",
+        metavar="NAME",
+        help="name of the Workspace: a model name that asks all its adapters",
+    )
+    add(
+        "--kaito-grace-seconds",
+        dest="grace_seconds",
+        type=_seconds,
+        default=GRACE_SECONDS,
+        help="time for requests in flight after SIGTERM (default: %(default)s)",
+    )
+    add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)")
+    add(
+        "--print-effective-config", action="store_true", help="print what vLLM would be started with, as JSON, and exit"
+    )
+    for flag in _IGNORED:
+        add(flag, help=argparse.SUPPRESS)
+    add("--kaito-disable-rate-limit", action="store_true", help=argparse.SUPPRESS)
+
+
+def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: dict[str, str]) -> ServeOptions:
+    """Return the options of a parsed command line. Raises InvalidFlag."""
+    if not known.model:
+        raise FatalError("InvalidFlag", "--model is missing.", remedy="Give --model a folder of weights or a hub id.")
+    try:
+        vllm = Flags.parse(rest)
+    except ValueError as error:
+        raise FatalError(
+            "InvalidFlag", f"{str(error)!r} belongs to no flag.", remedy="Weights are given as --model=PATH."
+        ) from None
+    return ServeOptions(
+        model=known.model,
+        vllm=vllm,
+        host=environment.get(contracts.BIND_HOST_VARIABLE, "") if known.host is None else known.host,
+        port=known.port,
+        adapters_dir=known.adapters_dir,
+        config_file=known.config_file,
+        admin_port=known.admin_port,
+        admin_token_file=known.admin_token_file,
+        workspace=known.workspace,
+        grace_seconds=known.grace_seconds,
+        log_level=known.log_level,
+        print_effective_config=known.print_effective_config,
+    )
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{value} is no port")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value

@@ -1,0 +1,55 @@
+"""vLLM's own reading of its command line, with errors that say what to do."""
+
+import argparse
+import difflib
+from typing import Any, NoReturn
+
+from kaito.runtime.config import ConfigFile, EffectiveConfig
+from kaito.runtime.engine import vllm_compat
+from kaito.runtime.failure import FatalError
+
+
+def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namespace:
+    """Return vLLM's arguments. Raises InvalidFlag, or InvalidConfigFile with the line for what the file said."""
+    parser = vllm_compat.make_arg_parser(vllm_compat.FlexibleArgumentParser(prog="kaito-runtime serve", add_help=False))
+    known = sorted(option for action in parser._actions for option in action.option_strings)  # noqa: SLF001 - argparse has no other way
+    for flag in config.flags:
+        _check_known(flag.name, known, file)
+
+    def refuse(message: str) -> NoReturn:
+        raise FatalError(
+            "InvalidFlag",
+            f"vLLM does not take its flags: {message}.",
+            remedy="`vllm serve --help` lists what it takes.",
+        )
+
+    parser.error = refuse
+    arguments: argparse.Namespace = parser.parse_args(config.flags.argv())
+    try:
+        vllm_compat.validate_parsed_serve_args(arguments)
+    except (TypeError, ValueError, KeyError) as error:
+        refuse(str(error))
+    return arguments
+
+
+def _check_known(name: str, known: list[str], file: ConfigFile) -> None:
+    """Refuse a flag that vLLM does not have. `--a.b` and `-O3` are forms of `--a` and `-O`."""
+    spellings = {f"--{name}", f"--{name.partition('.')[0]}", f"-{name}", f"-{name[0]}" if name.startswith("O") else ""}
+    underscored = {spelling.replace("-", "_").replace("__", "--", 1) for spelling in spellings}
+    if (spellings | underscored) & set(known):
+        return
+    close = difflib.get_close_matches(f"--{name}", known, n=3)
+    remedy = f"Did you mean {' or '.join(close)}?" if close else "`vllm serve --help` lists what it takes."
+    line = file.line_of(name)
+    if line is not None:
+        raise FatalError(
+            "InvalidConfigFile",
+            f"Line {line} of the inference config sets {name}, which vLLM does not know.",
+            remedy=remedy,
+        )
+    raise FatalError("InvalidFlag", f"Neither kaito nor vLLM knows --{name}.", remedy=remedy)
+
+
+def requested_keys(arguments: Any) -> list[str]:
+    """Return the API keys that vLLM was told to ask for."""
+    return [key for key in (arguments.api_key or []) if key]

@@ -1,0 +1,98 @@
+"""Every import from vLLM is here, and what each must look like. vLLM moves something with each release.
+
+Written for 0.32. `self_test` runs at each start and in the tests, so that a version which moved something is named in
+one line before minutes of loading, not found by a stack trace after.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client
+from vllm.entrypoints.launchers.app import build_app
+from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.entrypoints.openai.models.serving import OpenAIServingModels
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
+from vllm.logger import configure_logging_from_args
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.version import __version__ as VERSION  # noqa: N812 - it is a constant
+
+from kaito.runtime.failure import FatalError
+
+__all__ = [
+    "SURFACE",
+    "VERSION",
+    "AsyncLLM",
+    "ErrorResponse",
+    "FlexibleArgumentParser",
+    "LoadLoRAAdapterRequest",
+    "OpenAIServingModels",
+    "build_app",
+    "build_async_engine_client",
+    "configure_logging_from_args",
+    "init_app_state",
+    "make_arg_parser",
+    "self_test",
+    "validate_parsed_serve_args",
+]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What we rely on of one thing: parameters it takes, methods and properties it has, fields it declares."""
+
+    thing: Any
+    parameters: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    def broken(self) -> str:
+        """Say what is missing; empty when nothing."""
+        for member in self.members:
+            if not hasattr(self.thing, member):
+                return f"has no {member}"
+        for field in self.fields:
+            if field not in self.thing.model_fields:
+                return f"has no field {field}"
+        if self.parameters:
+            taken = inspect.signature(self.thing).parameters
+            if missing := [name for name in self.parameters if name not in taken]:
+                return f"does not take {', '.join(missing)}"
+        return ""
+
+
+SURFACE: Mapping[str, Expectation] = MappingProxyType(
+    {
+        "AsyncLLM": Expectation(
+            AsyncLLM, members=("add_lora", "check_health", "errored", "get_supported_tasks", "shutdown")
+        ),
+        "ErrorResponse": Expectation(ErrorResponse, fields=("error",)),
+        "FlexibleArgumentParser": Expectation(FlexibleArgumentParser, members=("parse_args", "error")),
+        "LoadLoRAAdapterRequest": Expectation(LoadLoRAAdapterRequest, fields=("lora_name", "lora_path")),
+        "OpenAIServingModels": Expectation(OpenAIServingModels, members=("load_lora_adapter",)),
+        "build_app": Expectation(build_app, parameters=("args", "supported_tasks", "model_config")),
+        "build_async_engine_client": Expectation(build_async_engine_client, parameters=("args",)),
+        "configure_logging_from_args": Expectation(configure_logging_from_args, parameters=("args",)),
+        "init_app_state": Expectation(init_app_state, parameters=("engine_client", "state", "args", "supported_tasks")),
+        "make_arg_parser": Expectation(make_arg_parser, parameters=("parser",)),
+        "validate_parsed_serve_args": Expectation(validate_parsed_serve_args, parameters=("args",)),
+    }
+)
+
+
+def self_test(say: Callable[[str], None]) -> None:
+    """Compare the installed vLLM with what we rely on; say so in one line. Raises VllmIncompatible."""
+    broken = {name: reason for name, expectation in SURFACE.items() if (reason := expectation.broken())}
+    if broken:
+        what = "; ".join(f"{name} {reason}" for name, reason in broken.items())
+        raise FatalError(
+            "VllmIncompatible",
+            f"vLLM {VERSION} is not the interface this runtime was written for: {what}.",
+            remedy="Install vLLM 0.32 (pip install 'kaito[cpu]' or 'kaito[gpu]').",
+        )
+    say(f"vLLM {VERSION}: compat OK")

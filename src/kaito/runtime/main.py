@@ -1,0 +1,79 @@
+"""The command `kaito-runtime`. Imports nothing heavy: `--help` and a finished stand-in answer at once."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kaito.runtime.config.options import EXAMPLE, add_serve_flags, serve_options
+from kaito.runtime.failure import EXIT_USAGE, FatalError
+
+_STAND_IN_EXAMPLE = """example:
+  kaito-runtime stand-in --preset=phi-3-mini-4k-instruct --architecture=Phi3ForCausalLM --output=/workspace/weights
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status. Errors are one line on standard error."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except FatalError as error:
+        print(f"kaito-runtime: {error}", file=sys.stderr)
+        return error.exit_status
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = _parser()
+    known, rest = parser.parse_known_args(argv)
+    if known.command == "serve":
+        from kaito.runtime.serve import serve
+
+        return serve(serve_options(known, rest, dict(os.environ)))
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if known.command == "stand-in":
+        return _stand_in(known)
+    parser.print_help(sys.stderr)
+    return EXIT_USAGE
+
+
+def _stand_in(known: argparse.Namespace) -> int:
+    from kaito.runtime.stand_in import make_stand_in
+
+    try:
+        text = known.text.read_text(encoding="utf-8") if known.text else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError("StandInFailed", f"--text cannot be read: {error}.", remedy="Give a text file.") from None
+    made = make_stand_in(known.preset, known.architecture, known.output, text=text)
+    state = "made in" if made else "is there already:"
+    print(f"kaito-runtime: the stand-in for {known.preset} {state} {known.output}", file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("kaito-runtime", description=EXAMPLE, formatter_class=raw, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="serve|stand-in")
+    serve = commands.add_parser(
+        "serve", help="serve a model with vLLM", description=EXAMPLE, formatter_class=raw, allow_abbrev=False
+    )
+    add_serve_flags(serve)
+    stand_in = commands.add_parser(
+        "stand-in",
+        help="make tiny weights of a preset's architecture that say what they are",
+        description=_STAND_IN_EXAMPLE,
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    stand_in.add_argument("--preset", required=True, help="name of the preset")
+    stand_in.add_argument(
+        "--architecture", required=True, help="as in the model's config.json, such as Phi3ForCausalLM"
+    )
+    stand_in.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the weights; may exist")
+    stand_in.add_argument("--text", type=Path, metavar="FILE", help="text to learn instead of the packaged one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

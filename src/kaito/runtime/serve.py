@@ -1,0 +1,245 @@
+"""`kaito-runtime serve`: the order of a start, from the first answered probe to the last drained request."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import structlog
+from prometheus_client import REGISTRY
+
+from kaito import __version__
+from kaito.runtime.adapters import Catalogue, read_catalogue
+from kaito.runtime.config import (
+    ConfigFile,
+    EffectiveConfig,
+    ServeOptions,
+    effective_config,
+    inspect_hardware,
+    parse_config_file,
+)
+from kaito.runtime.download import watch_download
+from kaito.runtime.failure import FatalError
+from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, listen
+from kaito.runtime.logs import configure_logging, write_vllm_logging
+from kaito.runtime.status import ServerState, StatusBoard
+from kaito.runtime.status.metrics import RuntimeCollector
+from kaito.runtime.weights import Weights, inspect_weights
+
+_log = structlog.get_logger("kaito.runtime")
+
+LINGER_SECONDS = 0.5
+"""How long a failed server still answers its admin port: readers that wait there learn why it ends."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known before vLLM is imported."""
+
+    file: ConfigFile
+    weights: Weights
+    catalogue: Catalogue
+    config: EffectiveConfig
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGINT came before the server was ready."""
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve until told to end; return the exit status."""
+    configure_logging(options.log_level)
+    if options.print_effective_config:
+        return _print(make_plan(options), sys.stdout.write)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    plan, failure = _try(lambda: make_plan(options))
+    weights = plan.weights if plan else Weights("path", options.model)
+    board = StatusBoard(_first_state(options, plan, weights), time.monotonic)
+    try:
+        with listen(options.host, options.port) as listener:
+            return _serve_on(listener, options, plan, board, failure)
+    except FatalError as error:
+        return _report(error)
+    except Terminated:
+        _log.info("ended before it was ready")
+        return 0
+
+
+def make_plan(options: ServeOptions) -> Plan:
+    """Read config file, weights and adapters, and put together what vLLM is started with. Raises FatalError."""
+    file = _read_config_file(options.config_file)
+    weights = inspect_weights(options.model)
+    catalogue = read_catalogue(options.adapters_dir, weights.config)
+    config = effective_config(
+        options,
+        file,
+        inspect_hardware(os.environ),
+        weights,
+        adapter_ranks=tuple(adapter.rank for adapter in catalogue.adapters),
+        environment=os.environ,
+    )
+    return Plan(file, weights, catalogue, config)
+
+
+def _serve_on(
+    listener: socket.socket,
+    options: ServeOptions,
+    plan: Plan | None,
+    board: StatusBoard,
+    failure: FatalError | None,
+) -> int:
+    """Answer from now on; then import, load and serve. Nothing of ours is left running when this returns."""
+    background = BackgroundLoop("kaito-front")
+    collector = RuntimeCollector(board)
+    REGISTRY.register(collector)
+    early = EarlyAnswers(board, REGISTRY)
+    admin = AdminServer(board, REGISTRY, options.admin_token_file)
+    try:
+        background.call(early.start(listener))
+        if options.admin_port:
+            background.call(admin.start(listen(options.host, options.admin_port)))
+        _log.info(
+            "answering", version=__version__, host=options.host or "*", port=options.port, model=board.state.model
+        )
+        if failure or plan is None:
+            raise failure or AssertionError
+        _run(listener, options, plan, board, background, early)
+    except FatalError as error:
+        board.fail(error.status())
+        _end_engine()
+        background.call(asyncio.sleep(LINGER_SECONDS))
+        return _report(error)
+    finally:
+        REGISTRY.unregister(collector)
+        _end_engine()
+        background.call(early.stop())
+        background.call(admin.stop())
+        background.stop()
+    return 0
+
+
+def _run(
+    listener: socket.socket,
+    options: ServeOptions,
+    plan: Plan,
+    board: StatusBoard,
+    background: BackgroundLoop,
+    early: EarlyAnswers,
+) -> None:
+    """Import vLLM in the environment it needs, and serve."""
+    for remark in plan.config.remarks:
+        _log.info("adjusted", remark=remark)
+    for refused in plan.catalogue.refused:
+        board.adapter(refused)
+        _log.warning("adapter refused", **refused)
+    _log.info("weights", kind=plan.weights.kind, says=plan.weights.sentence(), bytes=plan.weights.total_bytes)
+    if plan.weights.kind == "hub":
+        background.spawn(watch_download(board, _download_folder(plan.config)))
+    with tempfile.TemporaryDirectory(prefix="kaito-runtime-") as folder:
+        os.environ.update(plan.config.environment)
+        os.environ.update(write_vllm_logging(Path(folder), options.log_level))
+        compat = _import_vllm()
+        import uvloop
+
+        from kaito.runtime.engine.arguments import vllm_arguments
+        from kaito.runtime.engine.server import Serving
+        from kaito.runtime.engine.server import serve as serve_vllm
+
+        compat.self_test(_log.info)
+        arguments = vllm_arguments(plan.config, plan.file)
+        compat.configure_logging_from_args(arguments)
+        _log.info("starting vLLM", flags=plan.config.flags.shown())
+        serving = Serving(
+            options, plan.config, plan.weights, plan.catalogue.adapters, arguments, board, clock=time.monotonic
+        )
+        uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, early.stop())))
+
+
+def _import_vllm() -> Any:
+    """Return the compat module. Raises VllmMissing or VllmIncompatible."""
+    if importlib.util.find_spec("vllm") is None:
+        raise FatalError(
+            "VllmMissing",
+            "vLLM is not installed beside kaito.",
+            remedy="Install it: pip install 'kaito[cpu]' on a machine without a GPU, 'kaito[gpu]' with one.",
+        )
+    try:
+        from kaito.runtime.engine import vllm_compat
+    except ImportError as error:
+        raise FatalError(
+            "VllmIncompatible",
+            f"The installed vLLM cannot be imported as this runtime needs it: {error}.",
+            remedy="Install vLLM 0.32 (pip install 'kaito[cpu]' or 'kaito[gpu]').",
+        ) from error
+    return vllm_compat
+
+
+def _end_engine() -> None:
+    """End what vLLM may have left running. Cheap when vLLM was never imported."""
+    if "vllm" in sys.modules:
+        from kaito.runtime.engine.processes import end_children
+
+        end_children()
+
+
+def _first_state(options: ServeOptions, plan: Plan | None, weights: Weights) -> ServerState:
+    model = plan.config.names[0] if plan and plan.config.names else options.model
+    return ServerState(model=model, weights=weights.status(), entered=time.monotonic(), message="importing vLLM")
+
+
+def _read_config_file(path: Path | None) -> ConfigFile:
+    if path is None:
+        return ConfigFile()
+    try:
+        return parse_config_file(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError(
+            "InvalidConfigFile",
+            f"The inference config {path} cannot be read: {error}.",
+            remedy="Check the ConfigMap that the Workspace names in spec.inference.config, and its mount.",
+        ) from None
+
+
+def _download_folder(config: EffectiveConfig) -> Path:
+    given = config.flags.value("download-dir") or os.environ.get("HF_HUB_CACHE")
+    return Path(given) if given else Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+
+
+def _print(plan: Plan, write: Callable[[str], Any]) -> int:
+    content = {
+        "argv": plan.config.flags.shown(),
+        "environment": dict(plan.config.environment),
+        "remarks": list(plan.config.remarks),
+        "weights": plan.weights.about(),
+        "models": list(plan.config.names) or [plan.weights.source],
+        "adapters": [{"name": adapter.name, "rank": adapter.rank} for adapter in plan.catalogue.adapters],
+        "refusedAdapters": list(plan.catalogue.refused),
+    }
+    write(json.dumps(content, indent=2) + "\n")
+    return 0
+
+
+def _report(error: FatalError) -> int:
+    _log.error("failed", reason=error.reason, message=error.message, remedy=error.remedy)
+    return error.exit_status
+
+
+def _try(make: Callable[[], Plan]) -> tuple[Plan | None, FatalError | None]:
+    try:
+        return make(), None
+    except FatalError as error:
+        return None, error
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise Terminated

@@ -1,0 +1,39 @@
+"""`kaito_*` metrics of a server, beside vLLM's own on `/metrics`."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from kaito.contracts import Stage
+from kaito.runtime.status.board import StatusBoard
+
+_ADAPTER_STATES = ("Pending", "Loading", "Ready", "Failed", "Draining")
+
+
+class RuntimeCollector(Collector):
+    """Reads the status board at each scrape, so that nothing has to be kept in step."""
+
+    def __init__(self, board: StatusBoard) -> None:
+        self._board = board
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the stage, the bytes of the weights, seconds per stage, and the adapters by state."""
+        status = self._board.status()
+        stage = GaugeMetricFamily("kaito_runtime_stage", "1 for the stage the server is in.", labels=["stage"])
+        for name in get_args(Stage):
+            stage.add_metric([name], float(name == status["stage"]))
+        yield stage
+        seconds = GaugeMetricFamily("kaito_runtime_stage_seconds", "Seconds spent in each stage.", labels=["stage"])
+        for name, value in status["stageSeconds"].items():
+            seconds.add_metric([name], value)
+        yield seconds
+        weights = GaugeMetricFamily("kaito_runtime_weights_bytes", "Bytes of the weights.", labels=["kind", "state"])
+        weights.add_metric([status["weights"]["kind"], "loaded"], status["weights"]["loadedBytes"])
+        weights.add_metric([status["weights"]["kind"], "total"], status["weights"]["totalBytes"])
+        yield weights
+        adapters = GaugeMetricFamily("kaito_runtime_adapters", "Adapters by state.", labels=["state"])
+        for state in _ADAPTER_STATES:
+            adapters.add_metric([state], sum(adapter["state"] == state for adapter in status["adapters"]))
+        yield adapters
