@@ -271,7 +271,7 @@ class Client:
                 for event in batch:
                     if event.type == "ERROR":
                         raise error_of(event)
-                    yield WatchEvent(event.type, orjson.loads(event.object))
+                    yield WatchEvent(event.type, orjson.loads(bytes(event.object)))
 
     async def open_watch(
         self,

@@ -55,7 +55,7 @@ async def _events(chunks: AsyncGenerator[bytes, None], path: str) -> Batches:
 def error_of(event: RawEvent) -> ApiError:
     """Return the exception for an ERROR event."""
     try:
-        status = orjson.loads(event.object)
+        status = orjson.loads(bytes(event.object))
     except orjson.JSONDecodeError:
         status = {}
     return api_error(read_status(status if isinstance(status, dict) else {}))
