@@ -43,14 +43,16 @@ def test_generating_twice_gives_the_same_bytes():
 def test_every_level_is_structural_and_bounded(name, path, schema):
     assert not {"$ref", "allOf", "oneOf", "title", "$defs"} & set(schema)
     if schema.get("x-kubernetes-int-or-string"):
-        assert schema["anyOf"] == [{"type": "integer"}, {"type": "string"}] and "type" not in schema
+        assert schema["anyOf"] == [{"type": "integer"}, {"type": "string"}]
+        assert "type" not in schema
         return
     kind = schema["type"]
     top = path in {".apiVersion", ".kind", ".metadata"}
     if kind == "string" and not top:
         assert "maxLength" in schema or "enum" in schema
     if kind == "array":
-        assert "maxItems" in schema and "items" in schema
+        assert "maxItems" in schema
+        assert "items" in schema
     if "additionalProperties" in schema:
         assert "maxProperties" in schema
     if kind == "object" and not top:
@@ -79,7 +81,8 @@ def test_a_workspace_is_listed_with_the_pages_six_columns_and_the_rest_with_wide
 
 def test_names_are_the_fields_own():
     names = CRDS["workspaces.kaito.sh"]["spec"]["names"]
-    assert names["shortNames"] == ["wk", "wks"] and "workspace" in names["categories"]
+    assert names["shortNames"] == ["wk", "wks"]
+    assert "workspace" in names["categories"]
     assert CRDS["machines.karpenter.sh"]["spec"]["scope"] == "Cluster"
     assert CRDS["machines.karpenter.sh"]["spec"]["versions"][0]["name"] == "v1alpha5"
 

@@ -28,7 +28,8 @@ def test_a_finalizer_of_someone_else_is_kept(a):
 def test_the_claim_asks_for_the_size_under_the_one_name_it_can_have(a):
     [create] = decide(a.snapshot(), a.now).actions
     machine = create.obj
-    assert machine["metadata"]["name"] == claim_name(a.uid, 0) and len(machine["metadata"]["name"]) == 11
+    assert machine["metadata"]["name"] == claim_name(a.uid, 0)
+    assert len(machine["metadata"]["name"]) == 11
     assert machine["metadata"]["labels"] == {
         "karpenter.sh/provisioner-name": "default",
         "kaito.sh/workspace": "phi",
@@ -49,7 +50,8 @@ def test_the_claim_asks_for_the_size_under_the_one_name_it_can_have(a):
 
 def test_the_status_says_what_was_asked_for_and_the_plan(a):
     status = decide(a.snapshot(), a.now).status
-    assert status.phase == "ClaimingNodes" and status.state == "Pending"
+    assert status.phase == "ClaimingNodes"
+    assert status.state == "Pending"
     assert "1 node of Standard_NC6s_v3" in status.message
     assert (status.plan.sku, status.plan.max_model_len, status.plan.dtype) == ("Standard_NC6s_v3", 4096, "float16")
     assert "stand-in" in status.plan.weights
@@ -86,7 +88,8 @@ def test_what_cannot_work_ends_before_anything_is_bought(a, preset, sku, reason,
     assert not [action for action in decision.actions if isinstance(action, Create)]
     status = decision.status
     assert (status.phase, status.state) == ("Failed", "Failed")
-    assert status.last_failure.reason == reason and status.last_failure.terminal
+    assert status.last_failure.reason == reason
+    assert status.last_failure.terminal
     assert said in status.message
     assert conditions(status)["ResourceReady"] == ("False", reason)
     assert [(one.type, one.reason) for one in decision.occurrences] == [("Warning", reason)]
@@ -110,11 +113,8 @@ def test_what_this_release_does_not_do_is_said_at_once(a, reason):
 
 
 def test_placeholders_left_in_are_named_with_their_fields(a):
-    text = a.manifest + "\n".join(())
-    text = text.replace(
-        "{preset: {name: phi-3-mini-4k-instruct}}",
-        "{preset: {name: phi-3-mini-4k-instruct}, adapters: [{source: {name: x, image: ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1}}]}",
-    )
+    adapter = "adapters: [{source: {name: x, image: ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1}}]"
+    text = a.manifest.replace("4k-instruct}}", "4k-instruct}, " + adapter + "}")
     decision = decide(a.snapshot(a.workspace(text, finalizers=())), a.now)
     assert decision.actions == ()
     assert decision.status.last_failure.reason == "PlaceholdersLeft"
@@ -125,7 +125,8 @@ def test_placeholders_left_in_are_named_with_their_fields(a):
 def test_a_claim_that_can_never_launch_ends_the_workspace_with_its_own_words(a, reason):
     claim = a.claim(status="False", reason=reason, message="0 of 6 cores left. Ask for more quota.")
     status = decide(a.snapshot(claims=(claim,)), a.now).status
-    assert status.phase == "Failed" and status.last_failure.terminal
+    assert status.phase == "Failed"
+    assert status.last_failure.terminal
     assert status.last_failure.reason == reason
     assert "Ask for more quota." in status.message
     assert conditions(status)["ResourceReady"] == ("False", reason)
@@ -137,7 +138,8 @@ def test_a_claim_that_is_tried_again_says_why_and_that_it_goes_on(a):
     decision = decide(a.snapshot(claims=(claim,)), a.now)
     status = decision.status
     assert status.phase == "ClaimingNodes"
-    assert status.last_failure.reason == "InsufficientCapacity" and not status.last_failure.terminal
+    assert status.last_failure.reason == "InsufficientCapacity"
+    assert not status.last_failure.terminal
     assert "Next retry" in status.message
     assert decision.occurrences[0].type == "Warning"
 
@@ -189,7 +191,8 @@ def test_the_servers_own_stage_becomes_the_phase(a, stage, phase, reason):
         runtime={"pod-1": a.runtime(stage, message="41 of 67 GB")},
     )
     status = decide(snapshot, a.now).status
-    assert status.phase == phase and status.message.endswith("41 of 67 GB")
+    assert status.phase == phase
+    assert status.message.endswith("41 of 67 GB")
     assert conditions(status)["InferenceReady"] == ("False", reason)
 
 
@@ -259,10 +262,12 @@ def test_deletion_stops_the_workload_then_the_machines_then_lets_go(a):
     assert conditions(decision.status)["WorkspaceDeleting"] == ("True", "ReleasingNodes")
 
     waiting = decide(a.snapshot(gone, claims=(replace(a.ready_claim(), deleting=True),)), a.now)
-    assert waiting.actions == () and waiting.status.phase == "Deleting"
+    assert waiting.actions == ()
+    assert waiting.status.phase == "Deleting"
 
     last = decide(a.snapshot(gone), a.now)
-    assert last.actions == (SetFinalizers(()),) and last.status is None
+    assert last.actions == (SetFinalizers(()),)
+    assert last.status is None
 
 
 def test_deletion_leaves_the_finalizers_of_others(a):

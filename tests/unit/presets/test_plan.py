@@ -26,7 +26,8 @@ def test_a_shortened_context_is_noted_with_both_numbers():
 
 def test_ampere_computes_in_the_weights_own_precision_without_remarks():
     plan = plan_of("phi-3-mini-4k-instruct", "Standard_NC24ads_A100_v4")
-    assert plan.dtype == "bfloat16" and plan.notes == ()
+    assert plan.dtype == "bfloat16"
+    assert plan.notes == ()
 
 
 @pytest.mark.parametrize("name", ["Phi-3-Mini-4k-Instruct", "microsoft/Phi-3-mini-4k-instruct"])
