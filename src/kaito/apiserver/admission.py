@@ -1,4 +1,4 @@
-"""What happens to an object between the request and the store: pruning, defaults, validation, and what a write may touch.
+"""What happens to an object between the request and the store: pruning, defaults, validation, what a write may touch.
 
 Pure: objects go in and come out, errors are raised as the API's refusals.
 """
@@ -39,7 +39,7 @@ def rules_of(resource: Resource) -> KindRules:
 
 
 def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
-    """Prune, default and validate an object against its schema; return it and the warnings. Raises the 400s and 422s."""
+    """Prune, default and validate an object by its schema; return it and the warnings. Raises the 400s and 422s."""
     resource = write.resource
     warnings = _unknown_fields(write, schema.prune(obj))
     obj = schema.default(obj)
@@ -105,7 +105,7 @@ def _copy_key(source: Object, target: Object, name: str) -> None:
 
 
 def check_versions(write: Write, new: Object, old: Object) -> None:
-    """Raise the 409 of a stale resourceVersion or of another object's uid; 422 when a custom resource gives no version."""
+    """Raise the 409 of a stale resourceVersion or of another object's uid."""
     resource, given, live = write.resource, new["metadata"], old["metadata"]
     if given.get("uid") and given["uid"] != live["uid"]:
         words = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {live['uid']}"

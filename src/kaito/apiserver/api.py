@@ -206,8 +206,7 @@ class ResourceApi:
         async for chunk in call.http.content.iter_any():
             body += chunk
             if len(body) > _MAX_BODY_BYTES:
-                words = f"Request entity too large: limit is {_MAX_BODY_BYTES}"
-                raise status.api_error(status.Status(413, "RequestEntityTooLarge", words))
+                raise status.too_large_body(_MAX_BODY_BYTES)
         return bytes(body)
 
     async def _body(self, call: Call) -> Object:

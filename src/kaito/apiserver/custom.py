@@ -15,10 +15,7 @@ def validate_definition(crd: Object) -> list[FieldError]:
     """Return what is wrong with a definition; its schemas are compiled to see that they can be."""
     spec = crd["spec"]
     names, versions = spec["names"], spec.get("versions") or []
-    errors = []
-    for name in ("group", "scope"):
-        if not spec.get(name):
-            errors.append(required(f"spec.{name}"))
+    errors = [required(f"spec.{name}") for name in ("group", "scope") if not spec.get(name)]
     if spec.get("scope") not in ("Namespaced", "Cluster", None):
         errors.append(not_supported("spec.scope", spec["scope"], ("Cluster", "Namespaced")))
     wanted = f"{names.get('plural')}.{spec.get('group')}"
@@ -83,8 +80,8 @@ def _clashes(other: Resource, crd: Object) -> bool:
 
 def is_established(crd: Object) -> bool:
     """Return whether the definition's resources are served."""
-    conditions = crd.get("status", {}).get("conditions") or ()
-    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
+    conditions: list[Object] = crd.get("status", {}).get("conditions") or []
+    return any((condition["type"], condition["status"]) == ("Established", "True") for condition in conditions)
 
 
 def resources_of(crd: Object) -> list[Resource]:

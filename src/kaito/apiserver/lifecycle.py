@@ -37,7 +37,7 @@ class Lifecycle:
         return resource
 
     def create_first_objects(self, host: str, port: int) -> None:
-        """Make the system namespaces, and the Service `kubernetes` that leads to this server, where they are missing."""
+        """Make the system namespaces, and the Service `kubernetes` that leads to this server, if they are missing."""
         for name in SYSTEM_NAMESPACES:
             self._create("v1", "namespaces", {"metadata": {"name": name}})
         meta = {

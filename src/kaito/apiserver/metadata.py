@@ -3,7 +3,7 @@
 import random
 import re
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from kaito.apiserver import status
 from kaito.apiserver.request import Target
@@ -21,36 +21,33 @@ _NAME_RULES: Final = {
     "subdomain": (
         re.compile(_SUBDOMAIN),
         253,
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-        "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-        rf"'{_SUBDOMAIN}')",
+        "a lowercase RFC 1123 subdomain",
+        "'-' or '.', and must start and end with",
     ),
-    "label": (
-        re.compile(_LABEL),
-        63,
-        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-        "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-        f"'{_LABEL}')",
-    ),
+    "label": (re.compile(_LABEL), 63, "a lowercase RFC 1123 label", "'-', and must start and end with"),
     "label1035": (
         re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?"),
         63,
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-        "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-        "'[a-z]([-a-z0-9]*[a-z0-9])?')",
+        "a DNS-1035 label",
+        "'-', start with an alphabetic character, and end with",
     ),
+}
+_EXAMPLES: Final = {
+    "subdomain": "e.g. 'example.com'",
+    "label": "e.g. 'my-name',  or '123-abc'",
+    "label1035": "e.g. 'my-name',  or 'abc-123'",
 }
 _QUALIFIED_NAME = re.compile(rf"(?:{_SUBDOMAIN}/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_LABEL_VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+_WORD_RULE = (
+    "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "(e.g. 'My{name}',  or 'my{dot}{lower}',  or '{last}', regex used for validation is '{pattern}')"
 )
-_QUALIFIED_NAME_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+_LABEL_VALUE_RULE = "a valid label must be an empty string or " + _WORD_RULE.format(
+    name="Value", dot="_", lower="value", last="12345", pattern="(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+)
+_QUALIFIED_NAME_RULE = "name part must " + _WORD_RULE.format(
+    name="Name", dot=".", lower="name", last="123-abc", pattern="([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 )
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -125,13 +122,14 @@ def validate(obj: Object, resource: Resource) -> list[FieldError]:
     """Return what is wrong with name, labels, annotations, finalizers and owners."""
     metadata = obj["metadata"]
     errors = [*_name_errors(metadata.get("name"), resource), *_label_errors(metadata.get("labels") or {})]
-    for key in metadata.get("annotations") or {}:
-        if not _QUALIFIED_NAME.fullmatch(key.lower()):
-            errors.append(invalid("metadata.annotations", key, _QUALIFIED_NAME_RULE))
+    errors.extend(
+        invalid("metadata.annotations", key, _QUALIFIED_NAME_RULE)
+        for key in metadata.get("annotations") or {}
+        if not _QUALIFIED_NAME.fullmatch(key.lower())
+    )
     for index, owner in enumerate(metadata.get("ownerReferences") or ()):
-        for name in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(name):
-                errors.append(required(f"metadata.ownerReferences[{index}].{name}", f"{name} must not be empty"))
+        missing = [name for name in ("apiVersion", "kind", "name", "uid") if not owner.get(name)]
+        errors.extend(required(f"metadata.ownerReferences[{index}].{name}", "must not be empty") for name in missing)
     if sum(1 for owner in metadata.get("ownerReferences") or () if owner.get("controller")) > 1:
         owners = metadata["ownerReferences"]
         detail = "Only one reference can have Controller set to true."
@@ -145,13 +143,19 @@ def _name_errors(name: str | None, resource: Resource) -> list[FieldError]:
     if resource.storage_key == "events":
         return []
     rule = {"namespaces": "label", "services": "label1035"}.get(resource.storage_key, "subdomain")
-    pattern, limit, words = _NAME_RULES[rule]
+    pattern, limit, what, edges = _NAME_RULES[rule]
     if len(name) > limit:
         return [invalid("metadata.name", name, f"must be no more than {limit} characters")]
-    return [] if pattern.fullmatch(name) else [invalid("metadata.name", name, words)]
+    if pattern.fullmatch(name):
+        return []
+    words = (
+        f"{what} must consist of lower case alphanumeric characters{',' if rule != 'label' else ' or'} {edges} an "
+        f"alphanumeric character ({_EXAMPLES[rule]}, regex used for validation is '{pattern.pattern}')"
+    )
+    return [invalid("metadata.name", name, words)]
 
 
-def _label_errors(labels: dict[str, str]) -> list[FieldError]:
+def _label_errors(labels: dict[str, Any]) -> list[FieldError]:
     errors = []
     for key, value in labels.items():
         if not _QUALIFIED_NAME.fullmatch(key):

@@ -10,6 +10,7 @@ from aiohttp import web
 from kaito.apiserver import status
 from kaito.apiserver.request import Options
 from kaito.apiserver.store import Store
+from kaito.core.errors import ApiError
 from kaito.core.objects import Key, Object
 
 _PASSED_ON = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes")
@@ -67,10 +68,10 @@ async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> 
     return response
 
 
-def _kubelet_error(code: int, text: str) -> status.ApiError:
+def _kubelet_error(code: int, text: str) -> ApiError:
     message = text.strip() or f"the kubelet answered {code}"
     if code == 404:
-        return status.api_error(status.Status(404, "NotFound", message))
+        return status.missing(message)
     if code == 400:
         return status.bad_request(message)
     return status.internal(f"the kubelet answered {code}: {message}")

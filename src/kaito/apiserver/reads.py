@@ -127,8 +127,8 @@ class Reader:
         asked = options.text("includeObject") or "Metadata"
         include = asked if asked in get_args(IncludeObject) else "Metadata"
         if resource.custom:
-            return crd_table(resource.custom.printer_columns, objects, now, cast(IncludeObject, include))
-        return builtin_table(resource.api_version, resource.kind, objects, now, cast(IncludeObject, include))
+            return crd_table(resource.custom.printer_columns, objects, now, cast("IncludeObject", include))
+        return builtin_table(resource.api_version, resource.kind, objects, now, cast("IncludeObject", include))
 
 
 def partial(obj: Object) -> Object:

@@ -23,7 +23,7 @@ class Registry:
         return self._by_path.get((gv, plural))
 
     def all(self) -> Iterator[Resource]:
-        """Yield every resource: built-in ones first, then definitions in the order they came, preferred version first."""
+        """Yield every resource: built-in ones first, then definitions as they came, preferred version first."""
         yield from self._by_path.values()
 
     def storages(self) -> dict[str, Resource]:

@@ -154,7 +154,7 @@ def decode(body: bytes, content_type: str) -> Any:
 def _decode_yaml(body: bytes) -> Any:
     if body.lstrip()[:1] == b"{":  # what clients send for apply is JSON nearly always
         return orjson.loads(body)
-    return yaml.load(body, Loader=_JSON_YAML)
+    return yaml.load(body, Loader=_JSON_YAML)  # noqa: S506 - a safe loader
 
 
 class _JsonYamlLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]

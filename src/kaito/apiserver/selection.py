@@ -67,7 +67,7 @@ def label_predicate(selector: str) -> Predicate | None:
 
 
 def field_predicate(resource: Resource, selector: str) -> Predicate | None:
-    """Return a predicate for a field selector, or None for the empty one; 400 for a field that cannot be selected by."""
+    """Return a predicate for a field selector, or None for the empty one; 400 for an unknown field."""
     if not selector.strip():
         return None
     allowed = (*_FIELDS.get(resource.storage_key, ()), "metadata.name", "metadata.namespace")

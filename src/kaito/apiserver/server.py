@@ -1,4 +1,4 @@
-"""The embedded API server as one object: opened with options, used as an async context manager, closed without losing anything."""
+"""The embedded API server as one object: an async context manager that loses nothing when it ends."""
 
 import asyncio
 import errno
@@ -129,7 +129,7 @@ class EmbeddedServer:
     async def _listen(self, stack: AsyncExitStack) -> None:
         runner = web.ServerRunner(
             web.Server(self._door.handle, access_log=None),
-            shutdown_timeout=_SHUTDOWN_SECONDS,  # type: ignore[arg-type]
+            shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -147,7 +147,7 @@ class EmbeddedServer:
         except (OSError, ssl.SSLError) as error:
             raise KaitoError(
                 "UnreadableCertificate",
-                f"The certificate {self.certificates.certificate} with key {self.certificates.key} cannot be used: {error}.",
+                f"{self.certificates.certificate} with the key {self.certificates.key} cannot be used: {error}.",
                 terminal=True,
                 remedy="Name a PEM certificate and its key, or none at all: the server makes its own then.",
             ) from error

@@ -44,6 +44,11 @@ def not_found(group: str, resource: str, name: str) -> ApiError:
     return _error(404, "NotFound", f'{qualified(group, resource)} "{name}" not found', details)
 
 
+def missing(message: str) -> ApiError:
+    """404 for something that is not an object of this server."""
+    return _error(404, "NotFound", message)
+
+
 def no_such_path() -> ApiError:
     """404 for a path that no resource serves."""
     return _error(404, "NotFound", "the server could not find the requested resource")
@@ -73,6 +78,11 @@ def apply_conflict(message: str, causes: Iterable[Mapping[str, str]]) -> ApiErro
     return _error(409, "Conflict", message, {"causes": [dict(cause) for cause in causes]})
 
 
+def invalid_options(kind: str, cause: str) -> ApiError:
+    """422 for options that contradict each other; `cause` is `field: what is wrong`."""
+    return _error(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {cause}')
+
+
 def bad_request(message: str) -> ApiError:
     """400 for a request that makes no sense."""
     return _error(400, "BadRequest", message)
@@ -99,6 +109,11 @@ def not_acceptable(accepted: Iterable[str]) -> ApiError:
     """406 for a request that accepts no format that is served."""
     message = f"only the following media types are accepted: {', '.join(accepted)}"
     return _error(406, "NotAcceptable", message)
+
+
+def too_large_body(limit: int) -> ApiError:
+    """413 for a body above the limit (bytes)."""
+    return _error(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
 
 
 def unsupported_media_type(content_type: str, accepted: Iterable[str]) -> ApiError:

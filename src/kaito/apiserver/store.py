@@ -1,7 +1,7 @@
 """Where objects live: SQLite with one growing resourceVersion, a bounded history, and watchers that see every change.
 
 All calls come from one thread and finish at once, so a read followed by a write without an `await` between is atomic.
-A write is durable against a crash of the process when it returns (WAL, synchronous=NORMAL; a power cut may lose the last).
+A write survives a crash of the process when it returns (WAL, synchronous=NORMAL; a power cut may lose the last ones).
 """
 
 import asyncio
@@ -24,6 +24,8 @@ _FORMAT: Final = 1
 _COMPACTION_STEP: Final = 256
 _TYPES: Final[tuple[ChangeType, ...]] = ("ADDED", "MODIFIED", "DELETED")
 
+_TABLES: Final = ("objects", "history")
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
   id INTEGER PRIMARY KEY, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
@@ -39,7 +41,7 @@ INSERT OR IGNORE INTO compaction VALUES (1, 0);
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write. `body` is the object after it (for a deletion: its last state); `previous` the one before, if known."""
+    """One write. `body` is the object after it (deleted: its last state); `previous` the one before, if known."""
 
     version: int
     type: ChangeType
@@ -90,16 +92,14 @@ class Store:
         self._watcher_limit = watcher_limit
         self._watchers: dict[str, set[Watcher]] = {}
         self._db = _open(path)
-        row = self._db.execute(
-            "SELECT max(coalesce((SELECT max(version) FROM objects), 0), coalesce((SELECT max(version) FROM history), 0), 1)"
-        ).fetchone()
-        self._version: int = row[0]
+        newest = (self._db.execute(f"SELECT max(version) FROM {table}").fetchone()[0] for table in _TABLES)  # noqa: S608
+        self._version: int = max(1, *(version or 0 for version in newest))
         self._compacted: int = self._db.execute("SELECT version FROM compaction").fetchone()[0]
         self._unchecked = False
 
     @property
     def version(self) -> int:
-        """resourceVersion of the last write, of any resource."""
+        """ResourceVersion of the last write, of any resource."""
         return self._version
 
     @property
@@ -201,7 +201,8 @@ class Store:
     def history(self, resource: str, after: int) -> list[Change]:
         """Return the changes behind a version that is not compacted, oldest first; `previous` is not filled in."""
         rows = self._db.execute(
-            "SELECT version, type, namespace, name, body FROM history WHERE resource = ? AND version > ? ORDER BY version",
+            "SELECT version, type, namespace, name, body FROM history "
+            "WHERE resource = ? AND version > ? ORDER BY version",
             (resource, after),
         )
         return [Change(row[0], _TYPES[row[1]], Key(row[2], row[3]), row[4], None) for row in rows]

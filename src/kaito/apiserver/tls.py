@@ -24,7 +24,7 @@ class Certificates:
 
 
 def ensure_certificates(directory: Path, hosts: tuple[str, ...], clock: Clock) -> Certificates:
-    """Return the certificates in `directory`; make an authority and a server certificate for `hosts` when they are missing."""
+    """Return the certificates in `directory`; make an authority and one certificate for `hosts` if missing."""
     found = Certificates(directory / "ca.crt", directory / "tls.crt", directory / "tls.key")
     if not all(path.exists() for path in (found.authority, found.certificate, found.key)):
         directory.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def ensure_token(path: Path) -> str:
-    """Return the token in a file; a missing file is made, with a new token. Raises KaitoError when it cannot be read."""
+    """Return the token in a file; a missing file is made. Raises KaitoError when it cannot be read."""
     try:
         token = path.read_text().strip()
     except FileNotFoundError:

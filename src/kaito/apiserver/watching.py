@@ -1,4 +1,4 @@
-"""Watches: the changes of a resource as a stream of JSON lines, from a resourceVersion on or with the present state first."""
+"""Watches: the changes of a resource as a stream of JSON lines, from a resourceVersion or the present state on."""
 
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -44,7 +44,7 @@ class WatchRequest:
 
 
 class WatchStream:
-    """Runs one watch. `lines` yields bytes to send; it ends at the time-out, at shutdown, or when the reader is too slow."""
+    """Runs one watch. `lines` yields bytes to send, until the time-out, shutdown, or a reader that is too slow."""
 
     def __init__(
         self, request: WatchRequest, reader: Reader, clock: Clock, chance: random.Random, bookmark_seconds: float
@@ -69,14 +69,8 @@ class WatchStream:
     def _starting_version(self) -> int:
         options = self._request.options
         if self._request.streams_list and options.text("resourceVersionMatch") != "NotOlderThan":
-            raise status.api_error(
-                status.Status(
-                    422,
-                    "Invalid",
-                    'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires '
-                    "setting resourceVersionMatch to NotOlderThan",
-                )
-            )
+            words = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            raise status.invalid_options("ListOptions", f"resourceVersionMatch: Forbidden: {words}")
         version = parse_version(options.text("resourceVersion"))
         if version > self._store.version:
             raise status.too_large_resource_version(version, self._store.version)
@@ -161,7 +155,7 @@ class WatchStream:
         return self._event("DELETED", self._last_seen(change)) if before else None
 
     def _last_seen(self, change: Change) -> bytes:
-        """Return what the watcher saw last of an object that leaves its selection, with the version at which it left."""
+        """Return what the watcher saw last of an object that leaves its selection, with the version of leaving."""
         obj: Object = orjson.loads(change.previous or change.body)
         obj["metadata"]["resourceVersion"] = str(change.version)
         return orjson.dumps(obj)

@@ -14,10 +14,10 @@ from kaito.apiserver.kinds import event, service
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import Resource
+from kaito.apiserver.schema import invalid
 from kaito.apiserver.store import Store
 from kaito.apiserver.versions import served_form, stored_form
 from kaito.core.clock import timestamp
-from kaito.core.errors import Status
 from kaito.core.objects import Key, Object, key_of
 
 CRD_STORAGE = "apiextensions.k8s.io/customresourcedefinitions"
@@ -122,7 +122,7 @@ class Writer:
         metadata.address(new, resource, write.target)
         old = self.live(write)
         if resource.custom and not new["metadata"].get("resourceVersion"):
-            error = metadata.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
             admission.refuse(resource, new, [error])
         return self.replace(write, new, old, manage=True)
 
@@ -158,9 +158,7 @@ class Writer:
         if media == request.APPLY_PATCH:
             return self.apply(write, change)
         if write.options.flag("force"):
-            raise status.bad_request(
-                'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
-            )
+            raise status.invalid_options("PatchOptions", "force: Forbidden: may not be specified for non-apply patch")
         old = self.live(write)
         new = self._patched(write, copy.deepcopy(old), media, change)
         request.expect_object(new, write.resource)
@@ -182,8 +180,7 @@ class Writer:
         """Server-side apply: merge the fields a manager wants into the object, which is created if it is not there."""
         resource = write.resource
         if not write.options.text("fieldManager"):
-            words = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            raise status.api_error(Status(422, "Invalid", words))
+            raise status.invalid_options("PatchOptions", "fieldManager: Required value: is required for apply patch")
         applied = request.expect_object(body, resource)
         metadata.address(applied, resource, write.target)
         if applied["metadata"].get("managedFields"):

@@ -15,7 +15,7 @@ class AddressesExhausted(Exception):  # noqa: N818 - says what happened
 
 
 class ServiceAddresses:
-    """The addresses of one IPv4 range. A Service's address follows from its name, so a Service made anew finds its old one."""
+    """The addresses of one IPv4 range. An address follows from the name, so a Service made anew finds its old one."""
 
     def __init__(self, cidr: str, taken: Iterable[str] = ()) -> None:
         self.network = ipaddress.IPv4Network(cidr)
@@ -46,7 +46,10 @@ class ServiceAddresses:
         except ValueError:
             return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
         if not inside:
-            return f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
+            return (
+                f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
+                f"The range of valid IPs is {self.network}"
+            )
         if address in self._taken:
             return f"failed to allocate IP {address}: provided IP is already allocated"
         self._taken.add(address)

@@ -23,7 +23,7 @@ def admit_workload(obj: Object) -> None:
 
 
 def validate_workload(obj: Object) -> list[FieldError]:
-    """Return what is wrong with selector, replicas and template of a Deployment, ReplicaSet, StatefulSet or DaemonSet."""
+    """Return what is wrong with selector, replicas and template of anything that keeps pods running."""
     spec = obj["spec"]
     errors = []
     selector, labels = spec.get("selector"), spec["template"].get("metadata", {}).get("labels") or {}
