@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+import structlog
 
 from kaito.api.machine import MACHINE
-from kaito.core import Controller, Event, Key, Manager
+from kaito.core import Controller, Event, KaitoError, Key, Manager
 from kaito.provisioner.act import Writer
 from kaito.provisioner.garbage import GarbageCollector
 from kaito.provisioner.metrics import MeteredCloud, ProvisionerMetrics
 from kaito.provisioner.node import NODE
 from kaito.provisioner.options import ProvisionerOptions, make_cloud
 from kaito.provisioner.reconciler import PROVIDER_ID_INDEX, MachineReconciler
+
+log = structlog.get_logger()
 
 WORKERS: Final = 32
 """Machines that are worked on at a time: a create may wait for the cloud, and must not hold up the others."""
@@ -66,9 +69,15 @@ def machine_controller(manager: Manager, options: ProvisionerOptions) -> Control
     async def follow_cloud() -> None:
         while True:
             await manager.clock.sleep(limits.cloud_poll)
-            if reconciler.tries:
-                for name in reconciler.tries.changed(cloud.revision()):
-                    controller.enqueue(Key("", name))
+            if not reconciler.tries:
+                continue
+            try:
+                changed = reconciler.tries.changed(cloud.revision())
+            except KaitoError as error:
+                log.warning("the cloud cannot be followed", reason=error.reason, error=error.message)
+                continue
+            for name in changed:
+                controller.enqueue(Key("", name))
 
     collector = GarbageCollector(
         manager.cache, cloud, Writer(manager.client, manager.events, metrics), manager.clock, limits

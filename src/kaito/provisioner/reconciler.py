@@ -88,10 +88,11 @@ class MachineReconciler:
         accepted = decide_acceptance(Progress.of(self._clock.now(), self._limits, machine, ()))
         if machine.condition(LAUNCHED) is None or TERMINATION_FINALIZER not in machine.metadata.finalizers:
             machine = await self._writer.machine(machine, accepted.machine)
-        revision = self._cloud.revision()
-        if standing := self.tries.standing(machine, revision, self._clock.now()):
-            return machine, standing
+        revision = ""
         try:
+            revision = self._cloud.revision()
+            if standing := self.tries.standing(machine, revision, self._clock.now()):
+                return machine, standing
             instance = await self._create(machine)
         except KaitoError as error:
             return machine, self.tries.refused(machine, revision, error, self._clock.now())

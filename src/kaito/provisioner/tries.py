@@ -1,6 +1,5 @@
 """What this process remembers of refused launches. After a restart each is simply tried once more."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,11 +49,9 @@ class Tries:
         """Drop what is remembered of a Machine."""
         self._by_name.pop(name, None)
 
-    def changed(self, revision: str) -> Iterator[str]:
-        """Yield the names of Machines that were refused under another revision of the cloud."""
-        for name, last in list(self._by_name.items()):
-            if last.revision != revision:
-                yield name
+    def changed(self, revision: str) -> list[str]:
+        """Return the names of Machines that were refused under another revision of the cloud."""
+        return [name for name, last in self._by_name.items() if last.revision != revision]
 
     def __bool__(self) -> bool:
         return bool(self._by_name)

@@ -103,6 +103,7 @@ async def test_out_of_quota_is_final_named_once_and_goes_on_when_the_quota_is_ra
     world.server.add(new_machine())
     assert await world.reconcile() == 60
     assert world.said("MachineLaunched") == ("False", "QuotaExceeded")
+    assert world.machine().metadata.labels["node.kubernetes.io/instance-type"] == "Standard_NC6s_v3"
     message = world.machine().condition("MachineLaunched").message
     assert "all requested instance types were unavailable during launch" in message
     assert "kaito cloud quota Standard_NC6s_v3 1" in message[:256]
@@ -121,9 +122,9 @@ async def test_out_of_quota_is_final_named_once_and_goes_on_when_the_quota_is_ra
         provider="local",
         error="QuotaExceeded",
     )
-    assert list(world.reconciler.tries.changed(world.cloud.revision())) == []
+    assert world.reconciler.tries.changed(world.cloud.revision()) == []
     world.cloud_says("quota: {Standard_NC6s_v3: 1}")
-    assert list(world.reconciler.tries.changed(world.cloud.revision())) == ["ws1"]
+    assert world.reconciler.tries.changed(world.cloud.revision()) == ["ws1"]
     await world.reconcile()
     assert world.said("MachineLaunched") == ("True", "Launched")
     assert not world.reconciler.tries

@@ -15,7 +15,7 @@ from kaito.api.machine import (
     Requirement,
 )
 from kaito.core.clock import Clock, parse_timestamp, timestamp
-from kaito.presets import Sku
+from kaito.presets import Sku, load_skus
 from kaito.provisioner.clouds.cloud import (
     Claim,
     CloudError,
@@ -48,6 +48,7 @@ class LocalCloud:
         self._directory = directory
         self._clock = clock
         self._instances = InstanceFiles(directory)
+        load_skus()  # reading the catalogue takes longer than a launch: not while a claim waits
 
     @property
     def contact_log_hint(self) -> str:
@@ -62,12 +63,13 @@ class LocalCloud:
 
     def revision(self) -> str:
         """Change with the settings and with the set of instances, which both may let a refused launch through."""
-        try:
-            found = settings_path(self._directory).stat()
-            settings = f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
-        except FileNotFoundError:
-            settings = "none"
-        return f"{settings}:{','.join(self._instances.names())}"
+        with self._reading():
+            try:
+                found = settings_path(self._directory).stat()
+                settings = f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+            except FileNotFoundError:
+                settings = "none"
+            return f"{settings}:{','.join(self._instances.names())}"
 
     async def create(self, claim: Claim) -> Instance:
         """Write the instance's file within the limits of `cloud.yaml`; an existing one of this name is adopted."""
