@@ -19,8 +19,18 @@ from kaito.apiserver.fieldmanager.managers import (
     read_managers,
     write_managers,
 )
-from kaito.apiserver.fieldmanager.typed import difference, field_set, merged, named_parents, nodes, without
+from kaito.apiserver.fieldmanager.typed import (
+    STRUCT,
+    difference,
+    field_set,
+    intent,
+    merged,
+    named_parents,
+    nodes,
+    without,
+)
 from kaito.apiserver.schema import StructuralSchema
+from kaito.core.clock import timestamp
 from kaito.core.errors import ConflictError, InvalidError, Status
 from kaito.core.objects import Object
 
@@ -43,14 +53,14 @@ def apply(
 ) -> Object:
     """Return `live` after `manager` applied `applied`; `live` is None or empty for an object that is to be created.
 
-    Fields that the manager applied before and leaves out now go, unless somebody else owns them too. When nothing changes,
-    the result equals `live`, times included. Raises ConflictError when a field of another manager would change and
-    `force` is not set (with it, the field changes hands), InvalidError when the configuration carries managedFields.
+    Fields that the manager applied before and leaves out now go, unless somebody else owns them too. When nothing
+    changes, the result equals `live`, times included. Raises ConflictError when a field of another manager would change
+    and `force` is not set (with it, the field changes hands), InvalidError when `applied` carries managedFields.
     """
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
     before = _unmanaged(live or {})
-    config = _without_nulls(applied)
+    config = intent(applied, schema)
     api_version = applied.get("apiVersion", "")
     key = manager_key(manager, APPLY, subresource, api_version)
     managers = _known_managers(live or {})
@@ -67,7 +77,7 @@ def apply(
         raise _conflict_error(conflicts)
     managers = less(managers, changed | removed, but=key)
     if last is None or last.fields != mine.fields or changed or removed:
-        managers[key] = Entry(mine.fields, api_version, _timestamp(now))
+        managers[key] = Entry(mine.fields, api_version, timestamp(now))
     return _with_managers(after, managers)
 
 
@@ -81,8 +91,9 @@ def update(
 ) -> Object:
     """Return `after`, written by anything but apply, with its managedFields; `before` is None for a new object.
 
-    What changed is taken from its owners and given to `manager`. A writer may hand in its own managedFields (kubectl does, to
-    move what it once applied on the client's side), an empty list forgets them all; both but through a subresource.
+    What changed is taken from its owners and given to `manager`. A writer may hand in managedFields of its own (kubectl
+    does, to move what it once applied on the client's side), an empty list forgets them all; neither works through a
+    subresource.
     """
     old, new = _unmanaged(before or {}), _unmanaged(after)
     managers = _given_managers(before or {}, after, subresource)
@@ -93,22 +104,20 @@ def update(
     managers = less(managers, changed | removed)
     if taken:
         had = managers[key].fields if key in managers else frozenset()
-        managers[key] = Entry(had | _owned(taken, new, schema), api_version, _timestamp(now))
+        managers[key] = Entry(had | _owned(taken, new, schema), api_version, timestamp(now))
     return _with_managers(new, managers)
 
 
 def _owned(taken: Fields, new: Object, schema: StructuralSchema) -> Fields:
-    """Return what an update owns of `taken`: leaves, list items and maps that are new, not the structs around them."""
-    members = {path for path, _, member in nodes(new, schema) if member}
-    parents = {path[:-1] for path in taken}
-    return frozenset(path for path in taken if path in members or path not in parents)
+    """Return what an update owns of `taken`: leaves and the new lists and maps around them, not built-in structs."""
+    return frozenset(path for path, value, _ in nodes(new, schema) if value is not STRUCT and path in taken)
 
 
 def _pruned(after: Object, last: Fields, managers: Managers, schema: StructuralSchema) -> Object:
     owned = named_parents(frozenset().union(*(entry.fields for entry in managers.values())), schema)
     present = {path for path, _, _ in nodes(after, schema)}
     gone = (named_parents(last, schema) - owned - NEVER_OWNED) & present
-    result = without(after, gone, schema) if gone else after
+    result = without(after, gone, owned, schema) if gone else after
     return result if isinstance(result, dict) else {}
 
 
@@ -140,16 +149,6 @@ def _with_managers(obj: Object, managers: Managers) -> Object:
     if not entries:
         return obj
     return {**obj, "metadata": {**obj.get("metadata", {}), "managedFields": entries}}
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def _timestamp(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _conflict_error(conflicts: dict[ManagerKey, Fields]) -> ConflictError:

@@ -1,7 +1,7 @@
 """Sets of field paths, and `fieldsV1`, the JSON they are stored as.
 
-A path is a tuple of elements in fieldsV1's own notation: `f:<name>` a field, `k:{…}` an item of an associative list by its
-keys, `v:…` an item of a set by its value. A set of fields is a plain frozenset of paths.
+A path is a tuple of elements in fieldsV1's own notation: `f:<name>` a field, `k:{…}` an item of an associative list by
+its keys, `v:…` an item of a set by its value. A set of fields is a plain frozenset of paths.
 """
 
 import json

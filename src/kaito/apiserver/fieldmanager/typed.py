@@ -1,7 +1,7 @@
 """Objects seen through their schema: what their fields are called, how two are merged, how fields are taken out.
 
-The rules are those of structured-merge-diff v6: maps are granular and lists atomic unless the schema says otherwise; a set's
-items are named by their value, an associative list's by their keys.
+The rules are those of structured-merge-diff v6: maps are granular and lists atomic unless the schema says otherwise; a
+set's items are named by their value, an associative list's by their keys.
 """
 
 import copy
@@ -16,6 +16,8 @@ from kaito.core.errors import InvalidError, Status
 
 NODE = object()
 """Stands for the value of a map or list that is not a leaf."""
+STRUCT = object()
+"""The same for a struct of a built-in kind: part of every such object, so nobody creates or owns it as such."""
 
 
 def is_granular(value: Any, schema: StructuralSchema) -> bool:
@@ -43,13 +45,14 @@ def _keys(item: Any, schema: StructuralSchema, index: int) -> dict[str, Any]:
             keys[name] = known.default_value
     if not keys:
         missing = schema.list_map_keys[0]
-        words = f"associative list with keys has an element that omits key field {missing!r} (and doesn't have default value)"
-        raise InvalidError(Status(400, "BadRequest", f"element {index}: {words}"))
+        words = f'omits key field "{missing}" (and doesn\'t have default value)'
+        words = f"element {index}: associative list with keys has an element that {words}"
+        raise InvalidError(Status(400, "BadRequest", words))
     return keys
 
 
 def nodes(value: Any, schema: StructuralSchema, path: Path = ()) -> Iterator[tuple[Path, Any, bool]]:
-    """Yield (path, leaf value or NODE, whether a manager of the whole would own this path) for all but the root."""
+    """Yield (path, leaf value or NODE or STRUCT, whether an applier of the whole owns this path), less the root."""
     if isinstance(value, dict):
         for name, item in value.items():
             here = (*path, field_element(name))
@@ -62,7 +65,7 @@ def nodes(value: Any, schema: StructuralSchema, path: Path = ()) -> Iterator[tup
 
 def _below(value: Any, schema: StructuralSchema, path: Path, *, member: bool) -> Iterator[tuple[Path, Any, bool]]:
     if is_granular(value, schema):
-        yield path, NODE, member
+        yield path, STRUCT if schema.reference else NODE, member
         yield from nodes(value, schema, path)
     else:
         yield path, value, True
@@ -99,6 +102,16 @@ def named_parents(fields: Fields, schema: StructuralSchema) -> Fields:
             else:
                 here = here.items or here
     return frozenset(result)
+
+
+def intent(applied: Any, schema: StructuralSchema) -> Any:
+    """Return what a configuration asks for: without nulls, and without lists of owned items that hold none."""
+    if isinstance(applied, dict) and is_granular(applied, schema):
+        wanted = {name: intent(item, schema.child(name)) for name, item in applied.items() if item is not None}
+        return {name: item for name, item in wanted.items() if item != [] or not is_granular([], schema.child(name))}
+    if isinstance(applied, list) and is_granular(applied, schema):
+        return [intent(item, schema.items or schema) for item in applied]
+    return applied
 
 
 def merged(live: Any, applied: Any, schema: StructuralSchema) -> Any:
@@ -148,8 +161,8 @@ def _first_repeated(elements: list[str]) -> str:
     return next(element for element in elements if elements.count(element) > 1)[2:]
 
 
-def without(value: Any, gone: Fields, schema: StructuralSchema, path: Path = ()) -> Any:
-    """Return `value` without the fields of `gone`. A map or list that loses its last part goes too (None)."""
+def without(value: Any, gone: Fields, owned: Fields, schema: StructuralSchema, path: Path = ()) -> Any:
+    """Return `value` without the fields of `gone`. What loses its last part goes too (None), unless it is `owned`."""
     if not is_granular(value, schema) or not any(field[: len(path)] == path for field in gone):
         return value
     below = frozenset(field for field in gone if field[: len(path)] == path)
@@ -158,15 +171,15 @@ def without(value: Any, gone: Fields, schema: StructuralSchema, path: Path = ())
         for name, item in value.items():
             here = (*path, field_element(name))
             if here not in below:
-                left = without(item, below, schema.child(name), here)
+                left = without(item, below, owned, schema.child(name), here)
                 if left is not None or item is None:
                     kept[name] = left
-        return kept or (None if value else value)
+        return kept if kept or path in owned else None
     items = []
     for element, item in zip(list_elements(value, schema), value, strict=True):
         here = (*path, element)
         if here not in below:
-            items.append(without(item, below, schema.items or schema, here) or item)
+            items.append(without(item, below, owned, schema.items or schema, here) or item)
     return items or None
 
 

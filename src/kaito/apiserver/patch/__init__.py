@@ -1,4 +1,4 @@
-"""The three patch languages of the Kubernetes API that need no memory: JSON patch, JSON merge patch, strategic merge patch."""
+"""The patch languages that need no memory of who wrote what: JSON patch, JSON merge patch, strategic merge patch."""
 
 from kaito.apiserver.patch.json_patch import json_patch
 from kaito.apiserver.patch.merge import json_merge_patch

@@ -21,7 +21,7 @@ def strategic_merge_patch(target: Object, patch: Object, schema: StructuralSchem
     """Return `target` with `patch` merged in as `schema` says. Raises InvalidError for a patch that makes no sense."""
     if not isinstance(patch, dict):
         raise malformed("a strategic merge patch must be a JSON object")
-    return cast("Object", _merge_map(target, patch, schema))
+    return _merge_map(target, patch, schema)
 
 
 def _merge_map(target: Object, patch: Object, schema: StructuralSchema) -> Object:

@@ -88,7 +88,7 @@ def _field(notation: str) -> StructuralSchema:
     if not marks:
         return shape
     schema = StructuralSchema(**{name: getattr(shape, name) for name in shape.__dataclass_fields__})
-    strategies = set()
+    strategies: set[str] = set()
     for mark in marks:
         word, _, value = mark.partition("=")
         match word:

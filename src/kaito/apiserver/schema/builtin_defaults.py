@@ -14,7 +14,7 @@ from kaito.core.objects import Object
 
 
 def apply_defaults(api_version: str, kind: str, obj: Object) -> Object:
-    """Return a copy of a built-in object as the API server stores it: defaults set, quantities canonical, nulls dropped.
+    """Return a copy of a built-in object as it is stored: defaults set, quantities canonical, nulls dropped.
 
     Objects of kinds that the table does not hold come back as they are.
     """
@@ -113,6 +113,11 @@ def _service_port(port: Object) -> None:
     _set(port, protocol="TCP")
     if port.get("targetPort") in (None, 0, ""):
         port["targetPort"] = port.get("port")
+
+
+def _endpoint_port(port: Object) -> None:
+    _set(port, protocol="TCP")
+    port.setdefault("name", "")
 
 
 def _namespace(namespace: Object) -> None:
@@ -220,7 +225,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "apps.v1.DaemonSetSpec": _daemon_set_spec,
     "batch.v1.JobSpec": _job_spec,
     "batch.v1.Job": _job,
-    "discovery.v1.EndpointPort": lambda port: (_set(port, protocol="TCP"), port.setdefault("name", ""))[0],
+    "discovery.v1.EndpointPort": _endpoint_port,
     "apiextensions.v1.CustomResourceDefinitionSpec": _crd_spec,
     "apiextensions.v1.ServiceReference": _values(port=443),
 }

@@ -39,7 +39,7 @@ _WITHOUT_VALUE = {Cause.REQUIRED, Cause.FORBIDDEN, Cause.TOO_LONG}
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing that is wrong. `field` is a path as Kubernetes writes it: `spec.ports[0].name`, `metadata.labels[a/b]`."""
+    """One thing that is wrong. `field` is a path as Kubernetes writes it: `spec.ports[0].name`, `metadata.name`."""
 
     cause: Cause
     field: str

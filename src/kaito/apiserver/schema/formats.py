@@ -7,16 +7,9 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
 
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?\d+))?\Z")
-_SUFFIXES = {
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-}
+from kaito.core.quantity import parse_quantity
+
 _DURATION = re.compile(r"([+-]?)((?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+|0)\Z")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -27,16 +20,6 @@ _HOSTNAME = re.compile(
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z|/\S*\Z")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\Z")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}\Z")
-
-
-def parse_quantity(text: str) -> Decimal:
-    """Return the value of a `resource.Quantity` such as `500m`, `1Gi` or `1e3`. Raises ValueError."""
-    match = _QUANTITY.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no quantity")
-    number, suffix, exponent = match.groups()
-    scale = _SUFFIXES[suffix] if suffix else Decimal(10) ** int(exponent or 0)
-    return Decimal(number) * scale
 
 
 def parse_duration(text: str) -> float:

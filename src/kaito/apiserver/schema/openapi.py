@@ -15,8 +15,10 @@ _PREFIXES = {
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
 }
 _MERGE_TYPES = ("application/json-patch+json", "application/merge-patch+json")
-_ACTIONS = {"get": "get", "put": "put", "post": "post", "patch": "patch", "delete": "delete"}
-_UNPUBLISHED = {"x-kubernetes-validations"}
+_COLLECTION = {"get": "list", "post": "post"}
+_SUBRESOURCE = {"get": "get", "put": "put", "patch": "patch"}
+_ITEM = {**_SUBRESOURCE, "delete": "delete"}
+"""The verbs of each kind of path, and what `x-kubernetes-action` calls them."""
 
 
 @dataclass(frozen=True)
@@ -168,31 +170,29 @@ def _full_name(reference: str) -> str:
     return _PREFIXES.get(reference.partition(".")[0], "io.k8s.api.") + reference
 
 
-def _paths(group_version: str, kind: PublishedKind, link: dict[str, str], *, v3: bool) -> Iterator[tuple[str, Any]]:
+def _paths(group_version: str, kind: PublishedKind, link: dict[str, str], *, v3: bool) -> dict[str, Any]:
     group, _, version = group_version.rpartition("/")
     identity = {"group": group, "kind": kind.kind, "version": version}
     root = f"/apis/{group_version}" if group else f"/api/{version}"
     collection = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
-    describe = lambda verbs: {verb: _operation(verb, identity, link, v3=v3) for verb in verbs}  # noqa: E731
-    yield collection, describe(("get", "post"))
-    yield f"{collection}/{{name}}", describe(("get", "put", "patch", "delete"))
-    for subresource in kind.subresources:
-        yield f"{collection}/{{name}}/{subresource}", describe(("get", "put", "patch"))
+    actions = {collection: _COLLECTION, f"{collection}/{{name}}": _ITEM}
+    actions |= {f"{collection}/{{name}}/{subresource}": _SUBRESOURCE for subresource in kind.subresources}
+    return {
+        path: {verb: _operation(verb, action, identity, link, v3=v3) for verb, action in verbs.items()}
+        for path, verbs in actions.items()
+    }
 
 
-def _operation(verb: str, identity: dict[str, str], link: dict[str, str], *, v3: bool) -> dict[str, Any]:
+def _operation(verb: str, action: str, identity: dict[str, str], link: dict[str, str], *, v3: bool) -> dict[str, Any]:
     response = {"content": {"application/json": {"schema": link}}} if v3 else {"schema": link}
     operation: dict[str, Any] = {
         "responses": {"200": {"description": "OK", **response}},
-        "x-kubernetes-action": _ACTIONS[verb],
+        "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": identity,
     }
     if verb in {"post", "put", "patch"}:
-        operation["parameters"] = [
-            _query("dryRun", v3=v3),
-            _query("fieldManager", v3=v3),
-            _query("fieldValidation", v3=v3),
-        ]
+        names = ("dryRun", "fieldManager", "fieldValidation")
+        operation["parameters"] = [_query(name, v3=v3) for name in names]
     if verb == "patch":
         operation["parameters"].append(_query("force", v3=v3, kind="boolean"))
         operation.update(_consumes(v3=v3))

@@ -32,5 +32,5 @@ def _prune(value: Any, schema: "StructuralSchema", path: str, unknown: list[str]
 
 
 def _keeps_unknown(schema: "StructuralSchema") -> bool:
-    # Without a type nothing is known about the value at all: it is not a structural object whose fields could be unknown.
+    # Without a type nothing is known about the value at all: it has no structure whose fields could be unknown.
     return schema.preserve_unknown_fields or (not schema.type and not schema.properties)

@@ -1,19 +1,22 @@
 """Quantities in their canonical form, as an API server gives them back: `0.5` is `500m`, `1024Mi` is `1Gi`."""
 
+import math
 import re
-from decimal import ROUND_UP, Decimal
+from fractions import Fraction
 from typing import Any
 
-from kaito.apiserver.schema.formats import parse_quantity
+from kaito.core.quantity import parse_quantity
 
-_BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_EXPONENT = re.compile(r"[eE][+-]?\d+\Z")
 
 
 def canonical_quantity(value: Any) -> Any:
     """Return a quantity's canonical text: an integer with the largest suffix that keeps it whole.
 
-    What is no quantity comes back as it is, for validation to name. Values finer than a nano are rounded up.
+    The notation (binary, decimal, exponent) stays. Values finer than a nano are rounded up. What is no quantity comes
+    back as it is, for validation to name. Source: apimachinery `resource.Quantity`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
@@ -22,27 +25,26 @@ def canonical_quantity(value: Any) -> Any:
         amount = parse_quantity(text)
     except ValueError:
         return value
-    if re.search(r"[eE]\d", text) or re.search(r"[eE][+-]\d", text):
-        return _exponent(amount)
-    if text.endswith("i") and (abs(amount) >= 1024 or amount == 0) and amount == amount.to_integral_value():
-        return _largest(amount, Decimal(1024), ("", *_BINARY))
-    nanos = (amount * Decimal(10) ** 9).to_integral_value(rounding=ROUND_UP)
-    return _largest(nanos, Decimal(1000), _DECIMAL)
-
-
-def _largest(amount: Decimal, step: Decimal, suffixes: tuple[str, ...]) -> str:
     if amount == 0:
         return "0"
-    index = 0
-    while index + 1 < len(suffixes) and amount % step == 0:
-        amount /= step
-        index += 1
-    return f"{int(amount)}{suffixes[index]}"
+    if _EXPONENT.search(text):
+        whole, power = _largest(_nanos(amount), 1000, 1_000)
+        exponent = 3 * power - 9
+        return f"{whole}e{exponent}" if exponent else str(whole)
+    if text.endswith("i") and amount.denominator == 1 and abs(amount) >= 1024:
+        whole, power = _largest(amount.numerator, 1024, len(_BINARY))
+        return f"{whole}{_BINARY[power]}"
+    whole, power = _largest(_nanos(amount), 1000, len(_DECIMAL))
+    return f"{whole}{_DECIMAL[power]}"
 
 
-def _exponent(amount: Decimal) -> str:
-    exponent = 0
-    while amount and amount % 1000 == 0:
-        amount /= 1000
-        exponent += 3
-    return f"{int(amount)}e{exponent}" if exponent else f"{int(amount)}" if amount % 1 == 0 else f"{amount}"
+def _nanos(amount: Fraction) -> int:
+    return math.ceil(amount * 10**9) if amount >= 0 else math.floor(amount * 10**9)
+
+
+def _largest(whole: int, step: int, powers: int) -> tuple[int, int]:
+    power = 0
+    while power + 1 < powers and whole % step == 0:
+        whole //= step
+        power += 1
+    return whole, power

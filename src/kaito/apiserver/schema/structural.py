@@ -1,8 +1,8 @@
 """The structural schema: the shape of an object, which lists are sets or maps, and what its fields may hold.
 
-CustomResourceDefinitions are read from their OpenAPI v3 schema (`StructuralSchema.from_openapi`), built-in kinds from the
-table in `builtin_types.yaml` (`builtin.py`). Both feed defaulting, pruning, validation, strategic merge, field ownership
-and the published OpenAPI.
+CustomResourceDefinitions are read from their OpenAPI v3 schema (`StructuralSchema.from_openapi`), built-in kinds from
+the table in `builtin_types.yaml` (`builtin.py`). Both feed defaulting, pruning, validation, strategic merge, field
+ownership and the published OpenAPI.
 """
 
 from collections.abc import Mapping

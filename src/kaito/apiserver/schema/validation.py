@@ -1,7 +1,7 @@
 """Validation of a value against a structural schema, with the wording of a Kubernetes API server.
 
-Order and texts follow kube-openapi's validators: types, limits and combinators first, then the uniqueness of sets and maps,
-then CEL rules, unless an error before makes their result meaningless.
+Order and texts follow kube-openapi's validators: types, limits and combinators first, then the uniqueness of sets and
+maps, then CEL rules, unless an error before makes their result meaningless.
 """
 
 import json

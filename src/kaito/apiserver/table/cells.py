@@ -25,7 +25,11 @@ def _age(obj: Object, now: datetime) -> str:
 
 
 def generic_cells(obj: Object, now: datetime) -> list[Any]:
-    """Return NAME and the creation time, which kubectl prints as an age."""
+    """Return NAME and AGE: the row of a kind that has none of its own."""
+    return [_name(obj), _age(obj, now)]
+
+
+def _custom_resource_definition(obj: Object, now: datetime) -> list[Any]:
     return [_name(obj), obj.get("metadata", {}).get("creationTimestamp")]
 
 
@@ -266,5 +270,5 @@ BUILTIN_CELLS: dict[str, Cells] = {
     "Namespace": _namespace,
     "ServiceAccount": _service_account,
     "Lease": _lease,
-    "CustomResourceDefinition": generic_cells,
+    "CustomResourceDefinition": _custom_resource_definition,
 }

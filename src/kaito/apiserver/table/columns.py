@@ -54,4 +54,4 @@ BUILTIN_COLUMNS: dict[str, list[Column]] = {
     "Lease": _columns("Name", "Holder", "Age"),
     "CustomResourceDefinition": _columns("Name", "Created At"),
 }
-GENERIC_COLUMNS = [NAME, column("Created At", "date", description=str(AGE["description"]))]
+GENERIC_COLUMNS = [NAME, AGE]

@@ -25,7 +25,7 @@ def builtin_table(
     now: datetime,
     include_object: IncludeObject = "Metadata",
 ) -> Object:
-    """Return the Table of a built-in kind, with Kubernetes' own columns; NAME and CREATED AT for an unknown one."""
+    """Return the Table of a built-in kind, with Kubernetes' own columns; NAME and AGE for an unknown one."""
     known = api_version in _GROUPS and kind in BUILTIN_CELLS
     cells = BUILTIN_CELLS[kind] if known else generic_cells
     columns = BUILTIN_COLUMNS[kind] if known else GENERIC_COLUMNS
