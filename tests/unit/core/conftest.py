@@ -16,7 +16,14 @@ Fault = Callable[[web.Request], web.StreamResponse | None]
 
 
 def status(code: int, reason: str, message: str = "", **headers: str) -> web.Response:
-    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message}
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+    }
     return web.json_response(body, status=code, headers=headers)
 
 
@@ -109,7 +116,12 @@ class FakeApi:
 
     def bookmark(self) -> None:
         self.version += 1
-        self.send(self._line("BOOKMARK", {"kind": "Thing", "apiVersion": "example.org/v1", "metadata": {"resourceVersion": str(self.version)}}))
+        self.send(
+            self._line(
+                "BOOKMARK",
+                {"kind": "Thing", "apiVersion": "example.org/v1", "metadata": {"resourceVersion": str(self.version)}},
+            )
+        )
 
     def _emit(self, kind: str, path: str, obj: dict[str, Any]) -> None:
         self.history.append((self.version, kind, path, obj))
@@ -136,7 +148,15 @@ class FakeApi:
         if request.path == "/apis/example.org/v1":
             if not self.discovery:
                 return status(404, "NotFound", "the server could not find the requested resource")
-            return web.json_response({"kind": "APIResourceList", "resources": [{"name": "things", "kind": "Thing", "namespaced": True}, {"name": "things/status", "kind": "Thing", "namespaced": True}]})
+            return web.json_response(
+                {
+                    "kind": "APIResourceList",
+                    "resources": [
+                        {"name": "things", "kind": "Thing", "namespaced": True},
+                        {"name": "things/status", "kind": "Thing", "namespaced": True},
+                    ],
+                }
+            )
         if request.method == "GET":
             if request.path in self.objects:
                 return web.json_response(self.objects[request.path])
@@ -149,12 +169,14 @@ class FakeApi:
         found = [obj for path, obj in sorted(self.objects.items()) if self._concerns(request.path, path)]
         start = int(request.query.get("continue", "0"))
         metadata: dict[str, Any] = {"resourceVersion": str(self.version)}
-        if self.page_size and "limit" in request.query or "continue" in request.query:
+        if (self.page_size and "limit" in request.query) or "continue" in request.query:
             end = start + self.page_size
             if end < len(found):
                 metadata["continue"] = str(end)
             found = found[start:end]
-        return web.json_response({"kind": "ThingList", "apiVersion": "example.org/v1", "metadata": metadata, "items": found})
+        return web.json_response(
+            {"kind": "ThingList", "apiVersion": "example.org/v1", "metadata": metadata, "items": found}
+        )
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         since = int(request.query.get("resourceVersion", "0"))
@@ -162,7 +184,11 @@ class FakeApi:
         response.enable_chunked_encoding()
         await response.prepare(request)
         if since < self.oldest:
-            await response.write(self._line("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}))
+            await response.write(
+                self._line(
+                    "ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+                )
+            )
             return response
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         queue.collection = request.path  # type: ignore[attr-defined]
@@ -190,14 +216,19 @@ class FakeApi:
             return status(404, "NotFound", f"{name} not found")
         if request.method == "DELETE":
             gone = self.remove(name, collection=collection)
-            return web.json_response({"kind": "Status", "status": "Success", "details": {"uid": gone["metadata"]["uid"]}})
+            return web.json_response(
+                {"kind": "Status", "status": "Success", "details": {"uid": gone["metadata"]["uid"]}}
+            )
         old = self.objects.get(path, {})
         uid = (body["metadata"].get("uid") if "metadata" in body else "") or ""
         if uid and uid != old.get("metadata", {}).get("uid"):
             return status(409, "Conflict", "uid mismatch")
         fields = {k: v for k, v in {**old, **body}.items() if k not in ("apiVersion", "kind", "metadata")}
         kept = {k: v for k, v in old.get("metadata", {}).items() if k not in ("resourceVersion", "namespace", "name")}
-        metadata = {**kept, **{k: v for k, v in body.get("metadata", {}).items() if k not in ("namespace", "name", "uid")}}
+        metadata = {
+            **kept,
+            **{k: v for k, v in body.get("metadata", {}).items() if k not in ("namespace", "name", "uid")},
+        }
         if old and {**old, **fields}.items() == old.items() and not subresource and metadata == kept:
             return web.json_response(old)
         return web.json_response(self.put(name, collection=collection, metadata=metadata, **fields))
@@ -234,7 +265,7 @@ def until() -> Callable[..., Any]:
 
     async def wait(condition: Callable[[], Any], within: float = 5.0) -> Any:
         async with asyncio.timeout(within):
-            while not (found := condition()):
+            while not (found := condition()):  # noqa: ASYNC110 - the state of a server behind real sockets
                 await asyncio.sleep(0.002)
         return found
 

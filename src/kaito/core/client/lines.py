@@ -11,7 +11,8 @@ class LineSplitter:
         """Take a chunk; return the lines that it completes, empty ones left out."""
         head, end, tail = chunk.rpartition(b"\n")
         if not end:
-            self._rest.append(chunk)
+            if chunk:
+                self._rest.append(chunk)
             return []
         complete = b"".join((*self._rest, head)) if self._rest else head
         self._rest = [tail] if tail else []

@@ -89,7 +89,7 @@ def _map_says(live: Mapping[str, Any], desired: Mapping[str, Any], field: str) -
 
 
 def _list_says(live: Sequence[Any], desired: Sequence[Any], field: str) -> bool:
-    if field in _SETS:
+    if field in _SETS and all(isinstance(value, str) for value in desired):
         return all(value in live for value in desired)
     key = _merge_key(live, desired)
     if key is None:

@@ -1,0 +1,147 @@
+"""Retries follow client-go: only where asked for, and never a write that may have happened."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from kaito.core import (
+    Client,
+    ConnectionLostError,
+    ConnectionSettings,
+    ForbiddenError,
+    Key,
+    TooManyRequestsError,
+)
+from kaito.core.client import transport
+from kaito.core.kinds import CONFIG_MAP
+from kaito.testing import VirtualClock
+
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "ns"}}
+MAPS = "/api/v1/namespaces/ns/configmaps"
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+async def client(api, clock):
+    connected = await Client.connect(api.settings, field_manager="test", clock=clock)
+    yield connected
+    await connected.close()
+
+
+def times(number, answer):
+    """A fault for the first requests."""
+    left = iter(range(number))
+    return lambda request: answer(request) if next(left, None) is not None else None
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_refusal_with_retry_after_is_tried_again_after_that_time(api, client, clock, until, refuse, code):
+    api.faults.append(times(2, lambda _: refuse(code, "X", **{"Retry-After": "3"})))
+    creating = asyncio.create_task(client.create(CONFIG))
+    for number in (1, 2):
+        await until(lambda: clock.sleeping)
+        assert len(api.requests) == number
+        await clock.advance(2.5)
+        assert len(api.requests) == number
+        await clock.advance(0.6)
+    assert (await creating)["metadata"]["name"] == "a"
+    assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_a_refusal_without_retry_after_is_final(api, client, refuse, code):
+    api.faults.append(lambda _: refuse(code, "X", "why"))
+    with pytest.raises(Exception, match="why") as caught:
+        await client.create(CONFIG)
+    assert caught.value.code == code
+    assert len(api.requests) == 1
+
+
+async def test_patience_ends_after_ten_tries(api, client, clock, until, refuse):
+    api.faults.append(lambda _: refuse(429, "TooManyRequests", **{"Retry-After": "1"}))
+    getting = asyncio.create_task(client.get(CONFIG_MAP, Key("ns", "a")))
+    for _ in range(9):
+        await until(lambda: clock.sleeping)
+        await clock.advance(1)
+    with pytest.raises(TooManyRequestsError) as caught:
+        await getting
+    assert caught.value.retry_after == 1
+    assert len(api.requests) == 10
+
+
+def drop(request: web.Request) -> None:
+    request.transport.abort()
+
+
+async def test_a_read_is_tried_again_when_its_connection_breaks(api, client, clock, until):
+    api.put("a", collection=MAPS, data={"x": "1"})
+    api.faults.append(times(3, drop))
+    getting = asyncio.create_task(client.get(CONFIG_MAP, Key("ns", "a")))
+    while not getting.done():
+        await until(lambda: clock.sleeping or getting.done())
+        await clock.advance(1)
+    assert (await getting)["data"] == {"x": "1"}
+
+
+async def test_a_write_is_not_tried_again_when_its_connection_breaks(api, client):
+    api.faults.append(drop)
+    with pytest.raises(ConnectionLostError):
+        await client.create(CONFIG)
+    assert len(api.seen("POST")) == 1
+
+
+async def test_no_server_is_a_lost_connection_that_names_the_address(client, api):
+    await api.stop()
+    with pytest.raises(ConnectionLostError, match=f"127.0.0.1:{api.port}"):
+        await client.get(CONFIG_MAP, Key("ns", "a"))
+
+
+async def test_a_rotated_token_is_read_again(api, tmp_path, refuse):
+    token = tmp_path / "token"
+    token.write_text("old")
+    seen = []
+
+    def check(request):
+        seen.append(request.headers["Authorization"])
+        return None if seen[-1] == "Bearer new" else refuse(401, "Unauthorized")
+
+    api.faults.append(check)
+    settings = ConnectionSettings(api.settings.server, token_file=token)
+    client = await Client.connect(settings, field_manager="test", clock=VirtualClock())
+    try:
+        with pytest.raises(ForbiddenError):
+            await client.create(CONFIG)
+        token.write_text("new")
+        await client.create(CONFIG)
+    finally:
+        await client.close()
+    assert seen == ["Bearer old", "Bearer old", "Bearer new"]
+
+
+async def test_an_answer_that_is_no_status_still_names_the_request(api, client):
+    api.faults.append(lambda _: web.Response(status=502, text="bad gateway"))
+    with pytest.raises(Exception, match="POST /api/v1/namespaces/ns/configmaps: bad gateway"):
+        await client.create(CONFIG)
+
+
+async def test_warnings_of_the_server_are_logged_once(api, client, monkeypatch):
+    logged = []
+    monkeypatch.setattr(
+        transport, "log", type("Log", (), {"warning": lambda _self, _m, warning: logged.append(warning)})()
+    )
+    api.faults.append(lambda _: web.json_response({"metadata": {}}, headers={"Warning": '299 - "v1 is old"'}))
+    for _ in range(3):
+        await client.request("GET", "/x")
+    assert logged == ["v1 is old"]
+
+
+async def test_requests_say_who_they_are(api, client):
+    agents = []
+    api.faults.append(lambda request: agents.append((request.headers["User-Agent"], request.headers["Authorization"])))
+    await client.create(CONFIG)
+    assert agents == [("kaito-test", "Bearer t0ken")]

@@ -1,0 +1,39 @@
+"""Logs are JSON lines that hold no secret."""
+
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from kaito.core import configure_logging
+
+SCRIPT = """
+import logging, structlog
+from kaito.core import configure_logging
+configure_logging("info")
+log = structlog.get_logger()
+log.debug("unseen")
+log.info("hello", name="x", token="s3cret")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("failed")
+logging.getLogger("aiohttp").error("from a library")
+"""
+
+
+def test_every_line_is_json_with_the_keys_of_controller_runtime():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+    lines = [orjson.loads(line) for line in done.stderr.splitlines()]
+    assert [line["msg"] for line in lines] == ["hello", "failed", "from a library"]
+    assert {"ts", "level", "msg"} <= lines[0].keys()
+    assert lines[0]["name"] == "x"
+    assert "ZeroDivisionError" in lines[1]["exception"]
+    assert b"s3cret" not in done.stderr
+    assert not done.stdout
+
+
+def test_an_unknown_level_is_refused():
+    with pytest.raises(ValueError, match="not one of"):
+        configure_logging("loud")
