@@ -74,7 +74,7 @@ def _refused(at: Progress, refusal: Refusal) -> Progress:
     if overdue and not final and not isinstance(error, InsufficientCapacityError):
         reason, final = "LaunchTimeout", True
         what = f"Not launched within {at.limits.launch:.0f} s. Last answer of the cloud: {error.reason}: {what}"
-    message = " ".join(part for part in (what, error.remedy, _next_try(at, refusal)) if part)
+    message = " ".join(part for part in (what, _next_try(at, refusal), error.remedy) if part)
     if refusal.retry_at is not None:
         at = at.again_at(refusal.retry_at)
     changed = before is None or before.reason != reason
