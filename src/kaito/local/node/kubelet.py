@@ -21,7 +21,7 @@ from kaito.local.node.containers import Containers
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.logs import parse_log_options, read_log
 from kaito.local.node.pods import PodState
-from kaito.local.node.records import Record
+from kaito.local.node.records import Record, read_record
 
 CERTIFICATE_DAYS = 365
 OPEN_PATHS = ("/healthz",)
@@ -140,7 +140,7 @@ class KubeletServer:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):  # the reader has gone
-            async for block in read_log(folder, options, lambda: not self._runs(record)):
+            async for block in read_log(folder, options, lambda: _ended(folder)):
                 await response.write(block)
             await response.write_eof()
         return response
@@ -160,6 +160,8 @@ class KubeletServer:
             return web.Response(status=400, text=text)
         return records[-1]
 
-    def _runs(self, record: Record) -> bool:
-        records = self._containers.records(record.uid).get(record.name, ())
-        return any(each.attempt == record.attempt and each.running for each in records)
+
+def _ended(folder: Path) -> bool:
+    """Return whether a run has ended, from its record's file: whose replacement is what wakes a follower."""
+    record = read_record(folder)
+    return record is None or not record.running

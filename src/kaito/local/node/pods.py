@@ -377,7 +377,7 @@ class PodReconciler:
         """Let a deleted pod go: nothing of it runs any more."""
         metadata = pod["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
+        self._forget(metadata["uid"])  # first: a pod that the API no longer has leaves nothing here
         with contextlib.suppress(NotFoundError, ConflictError):
             await self.client.delete(POD, key, uid=metadata["uid"], grace_period_seconds=0)
-        self._forget(metadata["uid"])
         return DONE

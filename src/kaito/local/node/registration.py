@@ -53,9 +53,8 @@ class NodeReconciler:
 
     def _notice(self, event: Event) -> bool:
         """Take note of a Node that goes for good: deleted with a finalizer, as by a provisioner, not by hand."""
-        seen = event.new or event.old
-        if event.key == self.key and seen is not None:
-            self._terminating = seen.metadata.deletion_timestamp is not None
+        if event.key == self.key and event.new is not None:
+            self._terminating = event.new.metadata.deletion_timestamp is not None
         return True
 
     async def reconcile(self, key: Key) -> Result:
