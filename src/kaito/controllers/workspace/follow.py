@@ -81,15 +81,14 @@ class RuntimeFollower:
             while True:
                 await self._woken.wait()
                 self._woken.clear()
-                for uid in [uid for uid, task in self._tasks.items() if uid not in self._wanted or task.done()]:
-                    if uid not in self._wanted:
-                        self._tasks.pop(uid).cancel()
+                for uid in [uid for uid in self._tasks if uid not in self._wanted]:
+                    self._tasks.pop(uid).cancel()
                 for uid, target in self._wanted.items():
                     if uid not in self._tasks:
                         self._tasks[uid] = group.create_task(self._follow(session, target))
 
     async def _follow(self, session: aiohttp.ClientSession, target: Target) -> None:
-        """Poll until the server is ready. Container restarts begin again at the sequence that they answer."""
+        """Poll until cancelled, which happens when the pod is ready or gone."""
         after: int | None = None
         token = ""
         wait = RETRY_SECONDS[0]
@@ -97,18 +96,17 @@ class RuntimeFollower:
             try:
                 token = token or await self._token(target)
                 status = await self._poll(session, target, token, after)
-            except (KaitoError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            except (KaitoError, aiohttp.ClientError, msgspec.MsgspecError, TimeoutError, OSError, ValueError) as error:
                 _LOG.debug(
                     "server not heard", workspace=str(target.workspace), error=f"{type(error).__name__}: {error}"
                 )
                 token, after = "", None
+                self._lost(target)
                 await self._clock.sleep(wait)
                 wait = min(wait * 2, RETRY_SECONDS[1])
                 continue
             wait, after = RETRY_SECONDS[0], status["sequence"]
             self._pass_on(target, status)
-            if status["stage"] == "ready":
-                return
 
     async def _poll(
         self, session: aiohttp.ClientSession, target: Target, token: str, after: int | None
@@ -129,6 +127,13 @@ class RuntimeFollower:
         name = admin_secret_name(target.workspace.name)
         secret = await self._client.get(SECRET, Key(target.workspace.namespace, name))
         return base64.b64decode(secret.get("data", {}).get("token", "")).decode()
+
+    def _lost(self, target: Target) -> None:
+        """Forget what a server said that is not heard any more; its last words stay if they say why."""
+        before = self.statuses.get(target.pod_uid)
+        if before is not None and before["stage"] != "failed":
+            del self.statuses[target.pod_uid]
+            self._changed(target.workspace)
 
     def _pass_on(self, target: Target, status: RuntimeStatus) -> None:
         before = self.statuses.get(target.pod_uid)

@@ -10,6 +10,7 @@ from kaito.controllers.workspace.act import Actor
 from kaito.controllers.workspace.follow import RuntimeFollower
 from kaito.controllers.workspace.metrics import WorkspaceMetrics
 from kaito.controllers.workspace.reconciler import WorkspaceReconciler
+from kaito.controllers.workspace.render import load_templates
 from kaito.controllers.workspace.snapshot import Gatherer, view
 from kaito.controllers.workspace.views import Node
 from kaito.core import Controller, Event, Manager
@@ -22,6 +23,7 @@ TOKEN_BYTES = 32
 
 def workspace_controller(manager: Manager, options: ControllerOptions) -> Controller:
     """Return the controller of Workspaces, wired to a manager that was not started yet."""
+    load_templates()
     for kind in (POD, NODE, DEPLOYMENT, SERVICE, CONFIG_MAP):
         manager.caching(kind, labels=WORKSPACE_LABEL)
     follower = RuntimeFollower(manager.client, manager.clock, lambda key: controller.enqueue(key))

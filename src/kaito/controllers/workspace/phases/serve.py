@@ -39,7 +39,7 @@ def _outcome(snapshot: Snapshot) -> Wait | None:
         return Wait("StartingModel", Reason.WORKLOAD_CREATED, "The Deployment is applied, its pod is still to come.")
     pod = pods[-1]
     runtime = snapshot.runtime.get(pod.metadata.uid)
-    if runtime is not None and pod.serving:
+    if runtime is not None and (pod.serving or runtime["stage"] == "failed"):
         return _by_stage(pod, runtime)
     return diagnose(pod)
 
