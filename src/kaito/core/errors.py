@@ -30,7 +30,8 @@ class KaitoError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.reason}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+        said = f"{self.reason}: {self.message}"
+        return f"{said.rstrip('.')}. {self.remedy}" if self.remedy else said
 
 
 @dataclass(frozen=True)

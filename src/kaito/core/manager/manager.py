@@ -146,13 +146,13 @@ class Manager:
     async def start(self) -> None:
         """Start everything; returns when the caches are filled, or the manager is stopped. Raises what made it fail."""
         assert self._running is None, "a manager is started once"
-        self._running = asyncio.create_task(self._main(), name=f"manager {self.name}")
+        running = self._running = asyncio.create_task(self._main(), name=f"manager {self.name}")
         started = asyncio.create_task(self._started.wait())
         try:
-            await asyncio.wait((started, self._running), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((started, running), return_when=asyncio.FIRST_COMPLETED)
         finally:
             started.cancel()
-        if self._running.done():
+        if running.done():
             await self.stop()
 
     async def stop(self) -> None:

@@ -1,0 +1,185 @@
+"""Start and stop, in order, leaving nothing behind."""
+
+import asyncio
+import os
+import signal
+
+import aiohttp
+import pytest
+
+from kaito.core import DONE, Controller, KaitoError, Key, Kind, Manager
+from kaito.testing import VirtualClock
+
+THING = Kind("example.org/v1", "Thing", dict)
+
+
+class Slow:
+    """Holds each key until it is let go."""
+
+    def __init__(self):
+        self.begun, self.go, self.ended = [], asyncio.Event(), []
+
+    async def reconcile(self, key):
+        self.begun.append(key)
+        await self.go.wait()
+        self.ended.append(key)
+        return DONE
+
+
+async def test_a_signal_ends_what_is_in_progress_and_returns(api, until):
+    api.put("a")
+    slow = Slow()
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add(Controller("c", slow).watching(THING))
+        running = asyncio.create_task(manager.run())
+        await until(lambda: slow.begun)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: manager._stopping.is_set())
+        assert not running.done()
+        slow.go.set()
+        await asyncio.wait_for(running, 5)
+    assert slow.ended == [Key("ns", "a")]
+
+
+async def test_a_second_signal_does_not_wait(api, until):
+    api.put("a")
+    slow = Slow()
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add(Controller("c", slow).watching(THING))
+        running = asyncio.create_task(manager.run())
+        await until(lambda: slow.begun)
+        manager._on_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+        manager._on_signal(signal.SIGINT)
+        await asyncio.wait_for(running, 5)
+    assert slow.ended == []
+
+
+async def test_the_grace_period_has_an_end(api, until):
+    api.put("a")
+    slow, clock = Slow(), VirtualClock()
+    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
+        manager.add(Controller("c", slow, timeout=None).watching(THING))
+        await manager.start()
+        await until(lambda: slow.begun)
+        stopping = asyncio.create_task(manager.stop())
+        await clock.advance(29)
+        assert not stopping.done()
+        await clock.advance(2)
+        await asyncio.wait_for(stopping, 5)
+    assert slow.ended == []
+
+
+async def test_runnables_start_after_the_caches_are_filled_and_stop_first(api, until):
+    api.put("a")
+    order = []
+
+    async def runnable():
+        order.append(manager.cache.get(THING, Key("ns", "a")) is not None)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            order.append("cancelled")
+
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.caching(THING)
+        manager.add_runnable(runnable)
+        await manager.start()
+        await until(lambda: order)
+    assert order == [True, "cancelled"]
+
+
+async def test_a_failing_runnable_ends_the_manager_with_its_error(api):
+    async def fail():
+        raise KaitoError("Broken", "it broke")
+
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add_runnable(fail)
+        with pytest.raises(KaitoError, match="it broke"):
+            await asyncio.wait_for(manager.run(), 5)
+
+
+async def test_it_is_not_ready_before_its_caches_are_and_a_missing_kind_is_no_crash(api, until):
+    api.discovery = False
+    clock = VirtualClock()
+    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
+        manager.caching(THING)
+        starting = asyncio.create_task(manager.start())
+        await until(lambda: manager.metrics_port and clock.sleeping)
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{manager.metrics_port}/readyz"
+            answer = await session.get(url)
+            assert answer.status == 500
+            assert "[-]caches failed" in await answer.text()
+            api.discovery = True
+            await clock.advance(2)
+            await asyncio.wait_for(starting, 5)
+            assert (await session.get(url)).status == 200
+
+
+async def test_it_can_be_stopped_while_a_kind_is_missing(api, until):
+    api.discovery = False
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add(Controller("c", Slow()).watching(THING))
+        starting = asyncio.create_task(manager.start())
+        await until(lambda: api.requests)
+        await asyncio.wait_for(manager.stop(), 5)
+        await asyncio.wait_for(starting, 5)
+
+
+async def test_a_controller_added_late_begins_at_once(api, until):
+    api.put("a")
+    slow = Slow()
+    async with Manager.connect("m", settings=api.settings) as manager:
+        await manager.start()
+        manager.add(Controller("c", slow).watching(THING))
+        await until(lambda: slow.begun)
+        slow.go.set()
+
+
+async def test_two_controllers_of_one_name_are_refused(api):
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add(Controller("c", Slow()))
+        with pytest.raises(KaitoError, match="NameTaken"):
+            manager.add(Controller("c", Slow()))
+
+
+async def test_events_are_written_before_it_ends(api):
+    thing = api.put("a")
+    async with Manager.connect("m", settings=api.settings) as manager:
+        await manager.start()
+        manager.events.record(thing, "Normal", "Made", "made it")
+    events = [obj for path, obj in api.objects.items() if "/events/" in path]
+    assert [event["reason"] for event in events] == ["Made"]
+
+
+async def test_it_leaves_no_task_behind(api, until):
+    before = asyncio.all_tasks()
+    api.put("a")
+    slow = Slow()
+    slow.go.set()
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add(Controller("c", slow).watching(THING))
+        await manager.start()
+        await until(lambda: slow.ended)
+        manager._controllers[0].enqueue(Key("ns", "later"), after=100)
+    ours = [
+        t
+        for t in asyncio.all_tasks() - before
+        if "kaito.core" in t.get_coro().__qualname__ or "/kaito/" in repr(t.get_coro().cr_code)
+    ]
+    assert ours == []
+
+
+async def test_an_idle_manager_makes_no_request(api, until):
+    api.put("a")
+    slow, clock = Slow(), VirtualClock()
+    slow.go.set()
+    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
+        manager.add(Controller("c", slow).watching(THING))
+        await manager.start()
+        await until(lambda: slow.ended and api.watches)
+        count = len(api.requests)
+        await clock.advance(3_600)
+        assert clock.sleeping == 0
+        assert len(api.requests) == count
