@@ -27,9 +27,9 @@ def _run(argv: Sequence[str]) -> int:
     parser = _parser()
     known, rest = parser.parse_known_args(argv)
     if known.command == "serve":
-        from kaito.runtime.serve import serve
+        from kaito.runtime.serve import serve_and_exit  # half a second that --help need not wait for
 
-        return serve(serve_options(known, rest, dict(os.environ)))
+        serve_and_exit(serve_options(known, rest, dict(os.environ)))
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if known.command == "stand-in":

@@ -24,7 +24,7 @@ _GPU_ONLY = (
     "data-parallel-size",
     "performance-mode",
 )
-_COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "O")
+_COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "cc")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told otherwise
 _OURS_ALONE = ("model", "host", "port")
 

@@ -18,6 +18,8 @@ def serving_environment(hardware: Hardware, *, offline: bool) -> dict[str, str]:
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        # vLLM kills its engine at the end; what that leaves is removed, and need not be reported at every end.
+        "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # this process has threads; vLLM's own command line sets it too
     }
     if offline:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_OPTIMIZATION = re.compile(r"^-O=?(?=.)")
 _FLAG = re.compile(r"--?[A-Za-z]")
 _SHORT = {
     "-tp": "tensor-parallel-size",
     "-pp": "pipeline-parallel-size",
     "-dp": "data-parallel-size",
+    "-O": "optimization-level",
     "-q": "quantization",
 }
 _SECRET = re.compile(r"(api-key|token|password|secret)")
@@ -46,6 +48,7 @@ class Flags(tuple[Flag, ...]):
         found: list[Flag] = []
         for word in argv:
             if _FLAG.match(word):
+                word = _OPTIMIZATION.sub("--optimization-level=", word)
                 name, given, value = word.partition("=")
                 found.append(Flag(_long_name(name), (value,) if given else ()))
             elif found:

@@ -1,0 +1,58 @@
+import pytest
+
+from kaito.runtime.config import Flag, parse_config_file
+from kaito.runtime.failure import FatalError
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        ("true", Flag("x")),
+        ("false", Flag("no-x")),
+        ('"True"', Flag("x")),
+        ("4096", Flag("x", ("4096",))),
+        ("0.95", Flag("x", ("0.95",))),
+        ("auto", Flag("x", ("auto",))),
+        ("[a, 2]", Flag("x", ("a", "2"))),
+        ("{a: {b: true}}", Flag("x", ('{"a": {"b": true}}',))),
+        ("[{name: n}]", Flag("x", ('{"name": "n"}',))),
+    ],
+)
+def test_a_value_becomes_a_flag_by_its_type(value: str, flag: Flag) -> None:
+    assert parse_config_file(f"vllm:\n  x: {value}\n").flags == (flag,)
+
+
+def test_underscores_become_dashes_and_every_flag_knows_its_line() -> None:
+    file = parse_config_file("# comment\nvllm:\n  a: 1\n\n  max_model_len: 2\n")
+    assert file.line_of("max-model-len") == 5
+    assert file.line_of("other") is None
+
+
+@pytest.mark.parametrize("text", ["", "vllm:\n", "vllm: {}\n", "# nothing\n"])
+def test_an_empty_file_or_map_says_nothing(text: str) -> None:
+    assert parse_config_file(text).flags == ()
+
+
+def test_keys_of_upstream_without_effect_are_taken_and_remarked_on() -> None:
+    file = parse_config_file("vllm:\n  swap-space: 4\nmax_probe_steps: 6\nkv_cache_cpu_memory_utilization: 0.5\n")
+    assert file.flags == ()
+    assert [remark.split(":")[0] for remark in file.remarks] == ["line 2", "line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("vlllm: {}\n", "Line 1 .* unknown key 'vlllm'"),
+        ("vllm:\n  a: 1\n  a: 2\n", "Line 3 .* 'a' a second time"),
+        ("vllm:\n  a:\n", "Line 2 .* gives a no value"),
+        ("vllm:\n  a: []\n", "Line 2 .* empty list"),
+        ("vllm: 5\n", "Line 1 .* no map where `vllm` needs one"),
+        ("- a\n", "Line 1 .* no map where the file needs one"),
+        ("vllm:\n  a: [1\n", "Line 3 .* is not YAML"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(FatalError, match=message) as caught:
+        parse_config_file(text)
+    assert caught.value.reason == "InvalidConfigFile"
+    assert caught.value.exit_status == 2

@@ -1,0 +1,134 @@
+from typing import Any
+
+import pytest
+
+from kaito.runtime.config import Flags, Hardware, ServeOptions, effective_config, parse_config_file
+from kaito.runtime.config.effective import EffectiveConfig
+from kaito.runtime.failure import FatalError
+from kaito.runtime.weights import Weights
+
+CPU = Hardware(accelerator=False, cores=2, bfloat16=False, available_memory=16 * 2**30)
+GPU = Hardware(accelerator=True, cores=16, bfloat16=True, available_memory=64 * 2**30)
+STAND_IN = Weights("stand-in", "/w", 600_000, preset="phi-3")
+PATH = Weights("path", "/w", 600_000)
+HUB = Weights("hub", "org/name")
+
+
+def effective(
+    argv: str = "",
+    *,
+    file: str = "",
+    hardware: Hardware = CPU,
+    weights: Weights = STAND_IN,
+    ranks: tuple[int, ...] = (),
+    environment: dict[str, str] | None = None,
+    **options: Any,
+) -> EffectiveConfig:
+    return effective_config(
+        ServeOptions(model="/w", vllm=Flags.parse(argv.split()), **options),
+        parse_config_file(file),
+        hardware,
+        weights,
+        adapter_ranks=ranks,
+        environment=environment or {},
+    )
+
+
+def test_the_file_beats_the_command_line() -> None:
+    config = effective("--max-model-len=4096 --dtype=float32", file="vllm:\n  max-model-len: 2048\n")
+    assert config.flags.value("max-model-len") == "2048"
+    assert sum(flag.name == "max-model-len" for flag in config.flags) == 1
+
+
+@pytest.mark.parametrize("name", ["model", "host", "port"])
+def test_the_file_cannot_move_the_server(name: str) -> None:
+    with pytest.raises(FatalError, match=f"Line 2 .* sets {name}"):
+        effective(file=f"vllm:\n  {name}: 1\n")
+
+
+def test_without_a_gpu_its_flags_are_left_out_and_the_log_says_so() -> None:
+    config = effective("--gpu-memory-utilization=0.84 -tp 2 --dtype=float16 --max-num-seqs=4")
+    assert not {"gpu-memory-utilization", "tensor-parallel-size"} & {flag.name for flag in config.flags}
+    assert config.flags.value("dtype") == "float32"
+    assert config.flags.value("max-num-seqs") == "4"
+    assert "--gpu-memory-utilization, --tensor-parallel-size left out" in config.remarks[0]
+
+
+def test_with_a_gpu_nothing_is_taken_away() -> None:
+    config = effective("--gpu-memory-utilization=0.84 --dtype=float16", hardware=GPU, weights=PATH)
+    assert config.flags.value("gpu-memory-utilization") == "0.84"
+    assert config.flags.value("dtype") == "float16"
+    assert config.remarks == ()
+    assert "VLLM_TARGET_DEVICE" not in config.environment
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "weights", "asked", "given"),
+    [
+        (True, PATH, "float16", "bfloat16"),
+        (True, PATH, "bfloat16", "bfloat16"),
+        (True, STAND_IN, "bfloat16", "float32"),
+        (False, PATH, "bfloat16", "float32"),
+        (True, PATH, "float32", "float32"),
+    ],
+)
+def test_a_cpu_computes_in_the_type_it_computes_best(bfloat16: bool, weights: Weights, asked: str, given: str) -> None:
+    hardware = Hardware(accelerator=False, cores=2, bfloat16=bfloat16, available_memory=0)
+    assert effective(f"--dtype={asked}", hardware=hardware, weights=weights).flags.value("dtype") == given
+
+
+@pytest.mark.parametrize(
+    ("argv", "eager"), [("", True), ("--no-enforce-eager", False), ("-O3", False), ("-O 3", False)]
+)
+def test_nothing_is_compiled_on_a_cpu_unless_asked(argv: str, eager: bool) -> None:
+    assert (effective(argv).flags.get("enforce-eager") is not None) is eager
+
+
+def test_weights_that_cannot_fit_are_refused_with_the_numbers() -> None:
+    with pytest.raises(FatalError, match=r"weights need 30\.0 GiB .* only 16\.0 GiB") as caught:
+        effective(weights=Weights("path", "/w", 30 * 2**30))
+    assert caught.value.reason == "NotEnoughMemory"
+
+
+def test_the_workspace_is_a_name_of_the_base_model_until_it_has_an_adapter() -> None:
+    assert effective("--served-model-name=phi", workspace="ws").names == ("phi", "ws")
+    assert effective("--served-model-name=phi", workspace="phi").names == ("phi",)
+    assert effective("--served-model-name=phi", workspace="ws", ranks=(8,)).names == ("phi",)
+
+
+def test_a_stand_in_is_named_after_its_preset() -> None:
+    assert effective().names == ("phi-3",)
+    assert effective(weights=HUB).names == ()
+
+
+@pytest.mark.parametrize(("ranks", "allowed"), [((8,), "8"), ((8, 20), "32"), ((600,), "512")])
+def test_lora_is_turned_on_for_adapters_that_were_found(ranks: tuple[int, ...], allowed: str) -> None:
+    config = effective(ranks=ranks)
+    assert config.flags.get("enable-lora") is not None
+    assert config.flags.value("max-lora-rank") == allowed
+    assert config.flags.value("max-loras") == str(len(ranks))
+    assert config.lora_rank == int(allowed)
+
+
+def test_flags_decide_on_lora_where_they_are_given() -> None:
+    assert effective("--enable-lora --max-lora-rank=64", ranks=(8,)).lora_rank == 64
+    assert effective("--enable-lora", ranks=(8,)).lora_rank == 16
+    assert effective("--no-enable-lora", ranks=(8,)).lora_rank == 0
+    assert effective().lora_rank == 0
+
+
+def test_the_hub_is_not_asked_for_weights_that_are_here() -> None:
+    assert effective().environment["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in effective(weights=HUB).environment
+
+
+def test_the_users_environment_is_left_alone() -> None:
+    config = effective(environment={"VLLM_CPU_KVCACHE_SPACE": "7", "OMP_NUM_THREADS": "5"})
+    assert not {"VLLM_CPU_KVCACHE_SPACE", "OMP_NUM_THREADS"} & set(config.environment)
+    assert config.environment["VLLM_TARGET_DEVICE"] == "cpu"
+
+
+def test_one_core_is_left_to_the_http_server() -> None:
+    assert effective().environment["OMP_NUM_THREADS"] == "1"
+    one = Hardware(accelerator=False, cores=1, bfloat16=False, available_memory=0)
+    assert effective(hardware=one).environment["OMP_NUM_THREADS"] == "1"
