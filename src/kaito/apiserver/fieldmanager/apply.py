@@ -4,6 +4,7 @@ Rules: structured-merge-diff v6 `merge/update.go` and apimachinery's `managedfie
 schema here, so paths need no conversion between versions.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -50,17 +51,22 @@ def apply(
     schema: StructuralSchema,
     now: datetime,
     subresource: str = "",
+    *,
+    ignored: Collection[str] = (),
 ) -> Object:
     """Return `live` after `manager` applied `applied`; `live` is None or empty for an object that is to be created.
 
     Fields that the manager applied before and leaves out now go, unless somebody else owns them too. When nothing
     changes, the result equals `live`, times included. Raises ConflictError when a field of another manager would change
     and `force` is not set (with it, the field changes hands), InvalidError when `applied` carries managedFields.
+
+    `ignored` names top-level fields that this write cannot set (`status`, where it is a subresource); through the status
+    subresource nothing else can be set.
     """
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
     before = _unmanaged(live or {})
-    config = intent(applied, schema)
+    config = _settable(intent(applied, schema), subresource, ignored)
     api_version = applied.get("apiVersion", "")
     key = manager_key(manager, APPLY, subresource, api_version)
     managers = _known_managers(live or {})
@@ -106,6 +112,12 @@ def update(
         had = managers[key].fields if key in managers else frozenset()
         managers[key] = Entry(had | _owned(taken, new, schema), api_version, timestamp(now))
     return _with_managers(new, managers)
+
+
+def _settable(config: Object, subresource: str, ignored: Collection[str]) -> Object:
+    if subresource == "status":
+        return {name: value for name, value in config.items() if name in {"apiVersion", "kind", "status"}}
+    return {name: value for name, value in config.items() if name not in ignored}
 
 
 def _owned(taken: Fields, new: Object, schema: StructuralSchema) -> Fields:

@@ -3,7 +3,7 @@
 Kinds are described as plain data (`PublishedKind`), so that the HTTP layer decides what is published and when.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ _PREFIXES = {
     "meta": "io.k8s.apimachinery.pkg.apis.",
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
 }
-_MERGE_TYPES = ("application/json-patch+json", "application/merge-patch+json")
+_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
+_BUILTIN_PATCHES = (*_PATCHES, "application/strategic-merge-patch+json")
+"""kubectl sends what is offered here, and only built-in kinds take a strategic merge."""
 _COLLECTION = {"get": "list", "post": "post"}
 _SUBRESOURCE = {"get": "get", "put": "put", "patch": "patch"}
 _ITEM = {**_SUBRESOURCE, "delete": "delete"}
@@ -175,15 +177,20 @@ def _paths(group_version: str, kind: PublishedKind, link: dict[str, str], *, v3:
     identity = {"group": group, "kind": kind.kind, "version": version}
     root = f"/apis/{group_version}" if group else f"/api/{version}"
     collection = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
+    patches: tuple[str, ...] = (*_MERGE_TYPES, _APPLY_TYPE)
+    if kind.schema is not None and kind.schema.reference:  # kubectl sends what is offered here; only built-ins take it
+        patches += (_STRATEGIC_TYPE,)
     actions = {collection: _COLLECTION, f"{collection}/{{name}}": _ITEM}
     actions |= {f"{collection}/{{name}}/{subresource}": _SUBRESOURCE for subresource in kind.subresources}
     return {
-        path: {verb: _operation(verb, action, identity, link, v3=v3) for verb, action in verbs.items()}
+        path: {verb: _operation(verb, action, identity, link, patches, v3=v3) for verb, action in verbs.items()}
         for path, verbs in actions.items()
     }
 
 
-def _operation(verb: str, action: str, identity: dict[str, str], link: dict[str, str], *, v3: bool) -> dict[str, Any]:
+def _operation(
+    verb: str, action: str, identity: dict[str, str], link: dict[str, str], patches: tuple[str, ...], *, v3: bool
+) -> dict[str, Any]:
     response = {"content": {"application/json": {"schema": link}}} if v3 else {"schema": link}
     operation: dict[str, Any] = {
         "responses": {"200": {"description": "OK", **response}},
@@ -195,7 +202,7 @@ def _operation(verb: str, action: str, identity: dict[str, str], link: dict[str,
         operation["parameters"] = [_query(name, v3=v3) for name in names]
     if verb == "patch":
         operation["parameters"].append(_query("force", v3=v3, kind="boolean"))
-        operation.update(_consumes(v3=v3))
+        operation.update(_consumes(patches, v3=v3))
     return operation
 
 
@@ -206,8 +213,7 @@ def _query(name: str, *, v3: bool, kind: str = "string") -> dict[str, Any]:
     return {"name": name, "in": "query", **shape}
 
 
-def _consumes(*, v3: bool) -> dict[str, Any]:
-    types: Iterable[str] = (*_MERGE_TYPES, "application/strategic-merge-patch+json", "application/apply-patch+yaml")
+def _consumes(types: tuple[str, ...], *, v3: bool) -> dict[str, Any]:
     if v3:
         return {"requestBody": {"content": {name: {"schema": {"type": "object"}} for name in types}}}
     return {"consumes": list(types)}

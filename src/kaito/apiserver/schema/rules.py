@@ -1,23 +1,19 @@
 """CEL validation rules (`x-kubernetes-validations`): compiled once, run with `self` and `oldSelf`.
 
-The Python CEL lacks three things that a Kubernetes API server has: static type checks and cost limits, `.?` optionals,
-and the `format`, `url` and `ip` libraries. A rule that uses them is refused with its CustomResourceDefinition, or fails
-the objects it guards: a rule that cannot be checked is never skipped in silence.
+A rule that CEL cannot compile here is refused with its CustomResourceDefinition; one that fails to run fails the objects
+it guards: a rule that cannot be checked is never skipped in silence.
 """
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import cel
-from cel.stdlib import add_stdlib_to_context
-
+from kaito.apiserver.schema.expressions import EVALUATION_ERRORS, Expression
 from kaito.apiserver.schema.field_error import Cause, FieldError
 from kaito.apiserver.schema.formats import parse_date_time, parse_duration
-from kaito.core.quantity import parse_quantity
 
 if TYPE_CHECKING:
     from kaito.apiserver.schema.structural import StructuralSchema
@@ -33,71 +29,54 @@ _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__sl
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-class Program(Protocol):
-    """A compiled CEL expression."""
-
-    def execute(self, context: Any) -> Any:
-        """Evaluate in a context of variables and functions."""
-
-    def references(self) -> Any:
-        """Return what the expression refers to."""
-
-
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """One rule of a schema node. `reason` is a field error's cause; `field_path` is relative to the node."""
+    """One rule of a schema node. `cause` is that of its field errors; `field_path` is relative to the node."""
 
-    source: str
-    program: Program
+    expression: Expression
     message: str = ""
-    message_program: Program | None = None
-    reason: Cause = Cause.INVALID
+    message_expression: Expression | None = None
+    cause: Cause = Cause.INVALID
     field_path: str = ""
-    uses_old_self: bool = False
-    optional_old_self: bool = False
 
     @classmethod
     def from_openapi(cls, rule: Mapping[str, Any]) -> Self:
         """Compile one `x-kubernetes-validations` entry. Raises ValueError when it is no CEL that runs here."""
-        source = rule["rule"].strip()
         message_expression = rule.get("messageExpression", "")
         return cls(
-            source=source,
-            program=_compile(source),
+            expression=Expression(rule["rule"].strip()),
             message=rule.get("message", "").strip(),
-            message_program=_compile(message_expression) if message_expression else None,
-            reason=_CAUSES.get(rule.get("reason", ""), Cause.INVALID),
+            message_expression=Expression(message_expression) if message_expression else None,
+            cause=_CAUSES.get(rule.get("reason", ""), Cause.INVALID),
             field_path=rule.get("fieldPath", "").removeprefix("."),
-            uses_old_self=re.search(r"\boldSelf\b", _STRINGS.sub("''", source)) is not None,
-            optional_old_self=bool(rule.get("optionalOldSelf")),
         )
+
+    @property
+    def uses_old_self(self) -> bool:
+        """Whether this is a transition rule, which needs the object before."""
+        return "oldSelf" in self.expression.variables
 
     def check(self, node_type: str, variables: Mapping[str, Any], path: str) -> FieldError | None:
         """Evaluate with `self` (and `oldSelf`) already in CEL's terms (`cel_value`); return what is wrong."""
         try:
-            if self.program.execute(_context(variables)) is True:
+            if self.expression.evaluate(variables) is True:
                 return None
-        except (RuntimeError, TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
-            return FieldError(Cause.INVALID, path, node_type, f"{_reading(error)} evaluating rule: {self._words}")
+        except EVALUATION_ERRORS as error:
+            words = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            rule = self.message or self.expression.source
+            return FieldError(Cause.INVALID, path, node_type, f"{words} evaluating rule: {rule}")
         at = f"{path}.{self.field_path}" if self.field_path and path != "<nil>" else self.field_path or path
-        return FieldError(self.reason, at, node_type, self._failure(variables))
-
-    @property
-    def _words(self) -> str:
-        return self.message or self.source
+        return FieldError(self.cause, at, node_type, self._failure(variables))
 
     def _failure(self, variables: Mapping[str, Any]) -> str:
-        if self.message_program is not None:
+        if self.message_expression is not None:
             try:
-                text = self.message_program.execute(_context(variables))
-            except (RuntimeError, TypeError, ValueError, KeyError, IndexError, OverflowError):
+                text = self.message_expression.evaluate(variables)
+            except EVALUATION_ERRORS:
                 text = None  # Kubernetes falls back to the message when its expression fails
             if isinstance(text, str) and text.strip() and "\n" not in text:
                 return text
-        return self.message or f"failed rule: {self.source}"
-
-
-_STRINGS = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
+        return self.message or f"failed rule: {self.expression.source}"
 
 
 def cel_value(value: Any, schema: "StructuralSchema") -> Any:
@@ -139,63 +118,3 @@ def _typed(value: Any, value_format: str) -> Any:
         except ValueError:
             return value  # the format's own validation names it
     return value
-
-
-def _compile(source: str) -> Program:
-    try:
-        program: Program = cel.compile(source)
-    except ValueError as error:
-        raise ValueError(f"rule {source!r} does not compile: {error}") from error
-    return program
-
-
-def _context(variables: Mapping[str, Any]) -> Any:
-    context = cel.Context()
-    add_stdlib_to_context(context)
-    for name, function in _FUNCTIONS.items():
-        context.add_function(name, function)
-    for name, value in variables.items():
-        context.add_variable(name, value)
-    return context
-
-
-def _reading(error: Exception) -> str:
-    return f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
-
-
-def _is_quantity(text: str) -> bool:
-    try:
-        parse_quantity(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _find(text: str, pattern: str) -> str:
-    match = re.search(pattern, text)
-    return match[0] if match else ""
-
-
-def _find_all(text: str, pattern: str) -> list[str]:
-    return [match[0] for match in re.finditer(pattern, text)]
-
-
-def _compare(left: Any, right: Any) -> int:
-    return int(left > right) - int(left < right)
-
-
-def _quantity(text: str) -> float:
-    return float(parse_quantity(text))
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "isSorted": lambda items: items == sorted(items),
-    "find": _find,
-    "findAll": _find_all,
-    "quantity": _quantity,
-    "isQuantity": _is_quantity,
-    "isGreaterThan": lambda left, right: left > right,
-    "isLessThan": lambda left, right: left < right,
-    "compareTo": _compare,
-}
-"""Functions of Kubernetes' own CEL libraries. A quantity is a double here: exact to 53 bits."""

@@ -107,6 +107,12 @@ ANYTHING = StructuralSchema(preserve_unknown_fields=True)
 """The schema of a value that nobody described."""
 
 
+_API_VERSION = StructuralSchema(
+    type="string", source={"description": "The versioned schema of this representation of an object."}
+)
+_KIND = StructuralSchema(type="string", source={"description": "The kind of resource that this object represents."})
+
+
 def _read(openapi: Mapping[str, Any]) -> StructuralSchema:
     extra = openapi.get("additionalProperties")
     items = openapi.get("items")
@@ -141,8 +147,8 @@ def _with_object_fields(schema: StructuralSchema) -> StructuralSchema:
 
     schema.properties = {
         **schema.properties,
-        "apiVersion": StructuralSchema(type="string"),
-        "kind": StructuralSchema(type="string"),
+        "apiVersion": _API_VERSION,
+        "kind": _KIND,
         "metadata": named_type("meta.v1.ObjectMeta"),
     }
     return schema

@@ -216,6 +216,22 @@ def test_the_main_resource_and_a_subresource_are_two_managers():
     assert entry(obj, "alice", "status")["fieldsV1"] == {"f:status": {"f:phase": {}}}
 
 
+def test_the_status_subresource_sets_the_status_alone():
+    obj = apply(None, pod({"name": "a"}), "alice", False, POD, NOW)
+    whole = {**pod({"name": "b"}, labels={"a": "b"}), "status": {"phase": "Running"}}
+    obj = apply(obj, whole, "bob", False, POD, NOW, "status")
+    assert fields(obj, "alice") is not None
+    assert entry(obj, "bob", "status")["fieldsV1"] == {"f:status": {"f:phase": {}}}
+    assert (obj["spec"]["containers"], obj["metadata"].get("labels")) == ([{"name": "a"}], None)
+
+
+def test_what_a_write_cannot_set_it_does_not_own():
+    whole = {**pod({"name": "a"}), "status": {"phase": "Running"}}
+    obj = apply(None, whole, "alice", False, POD, NOW, ignored=("status",))
+    assert "status" not in obj
+    assert "f:status" not in fields(obj, "alice")
+
+
 def test_a_garbled_record_is_dropped():
     live = config_map(a="1")
     live["metadata"]["managedFields"] = [{"manager": "x", "operation": "Apply", "fieldsV1": {"spec": 1}}]
