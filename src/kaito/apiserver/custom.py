@@ -75,7 +75,7 @@ def establish(crd: Object, taken: Iterable[Resource], now: str) -> None:
 def _clashes(other: Resource, crd: Object) -> bool:
     spec = crd["spec"]
     names = spec["names"]
-    return other.group == spec["group"] and (other.plural == names["plural"] or other.kind == names["kind"])
+    return bool(other.group == spec["group"] and (other.plural == names["plural"] or other.kind == names["kind"]))
 
 
 def is_established(crd: Object) -> bool:

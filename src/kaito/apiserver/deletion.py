@@ -35,7 +35,7 @@ def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
     dry = write.options.dry_run or "All" in options.dry_run
     if not held:
         if not dry:
-            writer.remove(resource, key_of(obj), obj)
+            writer.remove(resource, key_of(live), live)
         return Outcome(_deleted(write, obj))
     if resource.storage_key == "namespaces":
         obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}

@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 import orjson
 
 from kaito.apiserver import selection, status
+from kaito.apiserver.kinds.event import to_core
 from kaito.apiserver.request import Accepted, Options, Target
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.store import Store
@@ -128,6 +129,8 @@ class Reader:
         include = asked if asked in get_args(IncludeObject) else "Metadata"
         if resource.custom:
             return crd_table(resource.custom.printer_columns, objects, now, cast("IncludeObject", include))
+        if resource.storage_key == "events":
+            return builtin_table("v1", "Event", [to_core(obj) for obj in objects], now, cast("IncludeObject", include))
         return builtin_table(resource.api_version, resource.kind, objects, now, cast("IncludeObject", include))
 
 

@@ -8,7 +8,7 @@ import msgspec
 import orjson
 import yaml
 
-from kaito.apiserver import status
+from kaito.apiserver import protobuf, status
 from kaito.apiserver.resources import GroupVersion, Resource
 from kaito.core.objects import Key, Object
 
@@ -146,9 +146,11 @@ def decode(body: bytes, content_type: str) -> Any:
             return _decode_yaml(body)
         if media in ("", JSON, MERGE_PATCH, STRATEGIC_PATCH, JSON_PATCH):
             return orjson.loads(body)
-    except (orjson.JSONDecodeError, yaml.YAMLError) as error:
+        if media == protobuf.MEDIA_TYPE:
+            return protobuf.decode(body)
+    except (ValueError, yaml.YAMLError) as error:
         raise status.bad_request(f"the object provided is unrecognized: couldn't get version/kind; {error}") from None
-    raise status.unsupported_media_type(media, (JSON, YAML))
+    raise status.unsupported_media_type(media, (JSON, YAML, protobuf.MEDIA_TYPE))
 
 
 def _decode_yaml(body: bytes) -> Any:
