@@ -17,7 +17,6 @@ from kaito.cli.options import (
     PortOption,
     WeightsOption,
 )
-from kaito.core.errors import KaitoError
 
 app = typer.Typer(
     name="kaito",
@@ -57,11 +56,15 @@ def main() -> None:
     """Run the command line; a KaitoError becomes one line on stderr and exit code 1."""
     try:
         app()
-    except KaitoError as error:
-        typer.echo(f"kaito: {error.message}{' ' + error.remedy if error.remedy else ''}", err=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        from kaito.core.errors import KaitoError
+
+        if not isinstance(error, KaitoError):
+            raise
+        typer.echo(f"kaito: {error.message}{' ' + error.remedy if error.remedy else ''}", err=True)
+        sys.exit(1)
 
 
 @command(app, "kaito up --weights hub")

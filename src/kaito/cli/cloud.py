@@ -6,9 +6,8 @@ from typing import Any
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
+from kaito.cli.columns import columns
 from kaito.cli.connection import cluster_directory
 from kaito.cli.options import OutputFormat
 from kaito.core.errors import KaitoError
@@ -27,14 +26,12 @@ def show(directory: Path | None, output: OutputFormat) -> None:
         }
         typer.echo(json.dumps(document, indent=2))
         return
-    console = Console()
-    console.print(f"Settings: {settings_path(folder)}", highlight=False, soft_wrap=True)
+    typer.echo(f"Settings: {settings_path(folder)}")
     for name, value in settings.model_dump(mode="json").items():
-        console.print(f"  {name}: {value if value not in ({}, []) else '-'}", highlight=False)
-    table = Table("MACHINE", "INSTANCE", "ZONE", "STATE", "CREATED", box=None, pad_edge=False)
-    for instance in instances:
-        table.add_row(instance.name, instance.instance_type, instance.zone, instance.state, instance.created_at)
-    console.print(table if instances else "No machines.")
+        typer.echo(f"  {name}: {value if value not in ({}, []) else '-'}")
+    rows = [(one.name, one.instance_type, one.zone, one.state, one.created_at) for one in instances]
+    heading = ("MACHINE", "INSTANCE", "ZONE", "STATE", "CREATED")
+    typer.echo("\n" + (columns(heading, rows) if rows else "No machines."))
 
 
 def set_quota(directory: Path | None, sku: str, machines: int) -> None:

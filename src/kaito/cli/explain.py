@@ -24,7 +24,7 @@ def chain(
     """Return the links from the Workspace down to the newest cause: conditions, machines, pods, last event, remedy."""
     status = workspace.get("status") or {}
     links = [_workspace_link(workspace["metadata"]["name"], status)]
-    links += [_condition_link(item) for item in status.get("conditions") or () if item.get("status") != "True"]
+    links += _condition_links(status)
     links += [_machine_link(machine) for machine in machines]
     links += [_pod_link(pod) for pod in pods]
     event = last_event(events)
@@ -71,9 +71,17 @@ def _workspace_link(name: str, status: Object) -> Link:
     return Link(f"Workspace {name}", state, f"{phase}: {status.get('message') or 'not seen by the controller yet'}")
 
 
-def _condition_link(item: Object) -> Link:
-    said = f"{item.get('reason', '')}: {item.get('message', '')}".rstrip(": ")
-    return Link(f"condition {item.get('type')}", "waiting", f"{item.get('status')} {said}".strip())
+def _condition_links(status: Object) -> list[Link]:
+    """Return the conditions that are not True, each message once: several often tell the same cause."""
+    links, told = [], set()
+    for item in status.get("conditions") or ():
+        message = item.get("message") or ""
+        if item.get("status") == "True" or message in told or status.get("phase") == "Ready":
+            continue
+        told.add(message)
+        said = f"{item.get('reason', '')}: {message}".rstrip(": ")
+        links.append(Link(f"condition {item.get('type')}", "waiting", f"{item.get('status')} {said}".strip()))
+    return links
 
 
 def _machine_link(machine: Object) -> Link:

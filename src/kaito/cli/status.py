@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from kaito.cli.columns import columns
 from kaito.cli.connection import connected
 from kaito.cli.explain import Link, chain
 from kaito.cli.kinds import MACHINE, WORKSPACE, WORKSPACE_LABEL, WORKSPACE_NAMESPACE_LABEL
@@ -68,12 +68,12 @@ def _title(workspace: Object) -> str:
 
 
 def _print_table(workspaces: list[Object]) -> None:
-    table = Table("NAMESPACE", "NAME", "PHASE", "MESSAGE", box=None, pad_edge=False)
+    rows = []
     for one in workspaces:
         status = one.get("status") or {}
         phase, message = status.get("phase") or "-", status.get("message") or "-"
-        table.add_row(one["metadata"]["namespace"], one["metadata"]["name"], phase, message)
-    Console(soft_wrap=True).print(table)
+        rows.append((one["metadata"]["namespace"], one["metadata"]["name"], phase, message))
+    typer.echo(columns(("NAMESPACE", "NAME", "PHASE", "MESSAGE"), rows))
 
 
 def _print_chains(chains: dict[str, list[Link]]) -> None:

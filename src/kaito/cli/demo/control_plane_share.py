@@ -19,7 +19,7 @@ OURS: Final = ("kaito-controller", "kaito-provisioner")
 
 CONTINUATION_SECONDS: Final = 1.0
 """A write that follows our own previous one within this time, and nobody else's, goes on with the same work. After a
-longer pause its cause was none that the API shows (a cloud's answer, a model's progress): it counts its request alone."""
+longer pause its cause was none that the API shows (a cloud's answer, a model's progress): its request alone counts."""
 
 _WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _NO_CAUSE: Final = frozenset({"events", "leases", "tokenreviews", "subjectaccessreviews"})
@@ -62,7 +62,10 @@ def read_writes(lines: Iterable[bytes | str]) -> list[AuditedWrite]:
 
 
 def reactions(writes: Sequence[AuditedWrite], start: datetime, end: datetime) -> list[Reaction]:
-    """Return our writes between `start` and `end`, each with its cause: the last relevant write before it."""
+    """Return our writes between `start` and `end`, each with its cause: the last relevant write before it.
+
+    The sum of their seconds is our share.
+    """
     result: list[Reaction] = []
     foreign: AuditedWrite | None = None
     previous: dict[str, AuditedWrite] = {}
@@ -75,11 +78,6 @@ def reactions(writes: Sequence[AuditedWrite], start: datetime, end: datetime) ->
         result.append(_reaction(write, foreign, previous))
         previous[write.agent] = write
     return result
-
-
-def control_plane_share(lines: Iterable[bytes | str], start: datetime, end: datetime) -> float:
-    """Return the seconds between `start` and `end` in which the start waited for our controllers."""
-    return sum(reaction.seconds for reaction in reactions(read_writes(lines), start, end))
 
 
 def _reaction(write: AuditedWrite, foreign: AuditedWrite | None, previous: dict[str, AuditedWrite]) -> Reaction:
@@ -107,7 +105,7 @@ def _read(line: bytes | str) -> AuditedWrite | None:
         resource = reference.get("resource", "")
         subresource = reference.get("subresource", "")
         return AuditedWrite(
-            agent=str(event.get("userAgent") or "").split("/")[0],
+            agent=_agent(str(event.get("userAgent") or "")),
             verb=event["verb"],
             resource=f"{resource}/{subresource}" if subresource else resource,
             name=reference.get("name", ""),
@@ -116,3 +114,9 @@ def _read(line: bytes | str) -> AuditedWrite | None:
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _agent(user_agent: str) -> str:
+    """Return the program of a user agent; core writes `kaito-` before a manager's own name."""
+    program = user_agent.split("/")[0]
+    return program.removeprefix("kaito-") if program.startswith("kaito-kaito-") else program

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from kaito.core.clock import parse_timestamp
 from kaito.provisioner.clouds.local import LocalInstance
 
+POD_GRACE_SECONDS = 60
+"""Longest time that the pods of a machine have to end: the grace period of our own."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -72,8 +75,10 @@ def pod_cidr(cluster_cidr: str, index: int) -> str:
     return f"{ipaddress.IPv4Address(base)}/24"
 
 
-def node_arguments(instance: LocalInstance, cidr: str, kubeconfig: str, folder: str) -> tuple[str, ...]:
-    """Return the command line of the machine's `kaito-node`."""
+def node_arguments(
+    instance: LocalInstance, cidr: str, *, kubeconfig: str, folder: str, kubelet_token: str = ""
+) -> tuple[str, ...]:
+    """Return the command line of the machine's `kaito-node`, which ends its pods with itself as a machine does."""
     labels: Mapping[str, str] = instance.labels
     taints = [f"{taint.key}={taint.value or ''}:{taint.effect}" for taint in instance.taints]
     return (
@@ -91,6 +96,8 @@ def node_arguments(instance: LocalInstance, cidr: str, kubeconfig: str, folder: 
         *(part for name, value in sorted(labels.items()) for part in ("--label", f"{name}={value}")),
         *(part for taint in taints for part in ("--taint", taint)),
         *(part for name, value in sorted(instance.capacity.items()) for part in ("--capacity", f"{name}={value}")),
-        "--kubelet-port",
-        "0",
+        *("--kubelet-port", "0"),
+        *(("--kubelet-token-file", kubelet_token) if kubelet_token else ()),
+        "--stop-pods-on-exit",
+        *("--exit-grace-seconds", str(POD_GRACE_SECONDS)),
     )

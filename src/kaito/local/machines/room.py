@@ -35,6 +35,8 @@ class MachineRoomSettings:
     logs: Path
     kubeconfig: Path
     cluster_cidr: str = "127.244.0.0/16"
+    kubelet_token: str = ""
+    """File with the token that the API server shows when it asks a node for logs; empty: logs are not served."""
 
 
 class MachineRoom:
@@ -50,6 +52,7 @@ class MachineRoom:
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
+        self._closed = False
 
     @property
     def names(self) -> list[str]:
@@ -68,12 +71,15 @@ class MachineRoom:
             watch.close()
 
     async def stop(self) -> None:
-        """End all machines and their pods; their files stay, so that they boot again with the next `up`."""
+        """End all machines and their pods for good; their files stay, so that they boot again with the next `up`."""
+        self._closed = True
         names = [name for name in self._children if name not in self._stopping]
         await asyncio.gather(*(self._take_down(name) for name in names), *self._stopping.values())
 
     def _step(self) -> float | None:
         """Do what the files ask for; return the seconds after which to look again (None: at the next change)."""
+        if self._closed:
+            return None
         try:
             boot_seconds = read_settings(self._settings.cloud).boot_seconds
             instances = self._files.all()
@@ -106,7 +112,13 @@ class MachineRoom:
         cidr = pod_cidr(self._settings.cluster_cidr, self._index(instance.name))
         spec = ChildSpec(
             name=PROCESS_PREFIX + instance.name,
-            argv=node_arguments(instance, cidr, str(self._settings.kubeconfig), str(folder)),
+            argv=node_arguments(
+                instance,
+                cidr,
+                kubeconfig=str(self._settings.kubeconfig),
+                folder=str(folder),
+                kubelet_token=self._settings.kubelet_token,
+            ),
             log=self._settings.logs / f"{PROCESS_PREFIX}{instance.name}.log",
             stop_seconds=POD_STOP_SECONDS,
         )

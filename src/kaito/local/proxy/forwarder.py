@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import Sequence
 
 import structlog
@@ -71,7 +72,7 @@ class Forwarder:
         try:
             await self._serve(reader, writer)
         except asyncio.CancelledError:
-            writer.transport.abort()
+            _reset(writer)
         finally:
             self._connections.discard(task)
 
@@ -85,7 +86,7 @@ class Forwarder:
                 continue
             await _exchange(reader, writer, back_reader, back_writer)
             return
-        writer.transport.abort()  # nothing accepts: the client sees a reset, not an empty answer
+        _reset(writer)  # nothing accepts: the client must not take silence for an empty answer
 
 
 async def _exchange(
@@ -97,15 +98,23 @@ async def _exchange(
     try:
         await asyncio.gather(_copy(reader, back_writer), _copy(back_reader, writer))
     except OSError:
-        writer.transport.abort()
-        back_writer.transport.abort()
+        _reset(writer)
+        _reset(back_writer)
     except asyncio.CancelledError:
-        writer.transport.abort()
-        back_writer.transport.abort()
+        _reset(writer)
+        _reset(back_writer)
         raise
     finally:
         for end in (writer, back_writer):
             end.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close at once with a TCP reset: what was sent is not to be taken for whole."""
+    connection = writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,8 @@
-"""The kubeconfig of the embedded cluster."""
+"""The credentials of the embedded cluster."""
 
 import base64
 import os
+import secrets
 from pathlib import Path
 
 import orjson
@@ -35,3 +36,13 @@ def write_kubeconfig(path: Path, server: str, ca_file: Path, token_file: Path) -
         os.fchmod(descriptor, 0o600)
         file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     draft.replace(path)
+
+
+def make_token(path: Path) -> None:
+    """Make a token file, mode 0600; one that is there stays."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")

@@ -21,6 +21,7 @@ def api_server(settings: SupervisorSettings) -> ChildSpec:
         *("--bind", "127.0.0.1"),
         *("--port", str(settings.port)),
         *("--token-file", str(paths.token_file)),
+        *("--kubelet-token-file", str(paths.kubelet_token_file)),
         *("--service-cidr", settings.service_cidr),
         *("--audit-log-path", str(paths.audit_log)),
     )

@@ -16,7 +16,7 @@ from kaito.local.machines import MachineRoom, MachineRoomSettings
 from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
 from kaito.local.supervisor import specs
 from kaito.local.supervisor.custom_resources import install_custom_resources
-from kaito.local.supervisor.kubeconfig import write_kubeconfig
+from kaito.local.supervisor.kubeconfig import make_token, write_kubeconfig
 from kaito.local.supervisor.readiness import wait_ready
 from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState, check_port
 from kaito.local.supervisor.steps import Step, StepReporter
@@ -65,6 +65,7 @@ class Supervisor:
     async def _start_api_server(self) -> None:
         async with self._step(f"API server on https://127.0.0.1:{self._settings.port}"):
             check_port(self._settings.port)
+            make_token(self._paths.kubelet_token_file)
             child = self._spawn(specs.api_server(self._settings))
             server = f"https://127.0.0.1:{self._settings.port}"
             trust, token = self._paths.ca_file, self._paths.token_file
@@ -101,6 +102,7 @@ class Supervisor:
                 logs=paths.logs,
                 kubeconfig=self._settings.client_kubeconfig,
                 cluster_cidr=self._settings.node_cidr,
+                kubelet_token=str(paths.kubelet_token_file) if self._settings.embedded else "",
             )
             self._room = MachineRoom(settings, self._records, self._clock)
             self._keep(asyncio.create_task(self._room.run()))
