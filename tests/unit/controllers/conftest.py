@@ -130,7 +130,6 @@ def serving_snapshot(workspace=None, **parts) -> Snapshot:
         "claims": (claim,),
         "nodes": {claim.node_name: node_of(claim.node_name)},
         "deployment": deployment_of(),
-        "has_admin_secret": True,
     }
     return snapshot_of(workspace, **(given | parts))
 

@@ -128,6 +128,7 @@ def test_a_claim_that_can_never_launch_ends_the_workspace_with_its_own_words(a, 
     assert status.phase == "Failed"
     assert status.last_failure.terminal
     assert status.last_failure.reason == reason
+    assert status.message.startswith(f"{reason}: ")
     assert "Ask for more quota." in status.message
     assert conditions(status)["ResourceReady"] == ("False", reason)
     assert conditions(status)["MachineReady"] == ("False", reason)
@@ -165,7 +166,7 @@ def test_a_node_that_is_not_there_yet_is_waited_for_with_a_reason(a, condition, 
 
 
 def test_with_its_node_the_workload_is_applied_secret_first_deployment_last(a):
-    decision = decide(a.serving(deployment=None, has_admin_secret=False), a.now)
+    decision = decide(a.serving(deployment=None), a.now)
     assert decision.actions[0] == CreateAdminSecret("phi-admin")
     kinds = [action.obj["kind"] for action in decision.actions[1:] if isinstance(action, Apply)]
     assert kinds == ["Service", "Service", "ConfigMap", "Deployment"]

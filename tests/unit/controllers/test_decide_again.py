@@ -31,7 +31,7 @@ PODS = st.sampled_from(
 STAGES = st.sampled_from([None, "importing", "loading", "warming", "ready", "failed", "draining"])
 
 
-def applied(snapshot, decision):
+def applied(a, snapshot, decision):
     """The picture after the API server has done what was decided."""
     workspace = snapshot.workspace
     for action in decision.actions:
@@ -48,7 +48,9 @@ def applied(snapshot, decision):
             case Delete():
                 snapshot = replace(snapshot, deployment=None)
             case CreateAdminSecret():
-                snapshot = replace(snapshot, has_admin_secret=True)
+                pass
+            case Apply(obj) if obj["kind"] == "Deployment" and snapshot.deployment is None:
+                snapshot = replace(snapshot, deployment=a.deployment(available=0))
             case Apply():
                 pass
     if decision.status is not None:
@@ -90,7 +92,7 @@ def test_deciding_again_on_the_result_writes_nothing(a, claim, node, available, 
     # Each round may wait for one thing less; it settles before the phases are used up.
     decision = decide(snapshot, a.now)
     for round_ in range(4):
-        snapshot = applied(snapshot, decision)
+        snapshot = applied(a, snapshot, decision)
         decision = decide(snapshot, a.later(60 * (round_ + 1)))
         writes = [action for action in decision.actions if not isinstance(action, Apply)]
         if not writes and decision.status in (None, snapshot.workspace.status):
@@ -101,7 +103,7 @@ def test_deciding_again_on_the_result_writes_nothing(a, claim, node, available, 
 
 def test_one_pass_settles_a_new_workspace(a):
     snapshot = a.snapshot(a.workspace(finalizers=()))
-    snapshot = applied(snapshot, decide(snapshot, a.now))
+    snapshot = applied(a, snapshot, decide(snapshot, a.now))
     decision = decide(snapshot, a.later(1))
     assert decision.actions == ()
     assert decision.status.phase == "ClaimingNodes"

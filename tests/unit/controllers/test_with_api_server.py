@@ -157,7 +157,8 @@ async def test_a_workspace_goes_from_apply_to_ready_and_then_all_is_quiet(stage)
     ready = await stage.phase("Ready")
     assert set(truth(ready).values()) == {"True"}
     assert ready["status"]["workerNodes"] == [node]
-    assert [row["phase"] for row in ready["status"]["timeline"]][-2:] == ["StartingModel", "Ready"]
+    assert [row["phase"] for row in ready["status"]["timeline"]][-2:] == ["WaitingForNodes", "StartingModel"]
+    assert all(row["seconds"] >= 0 for row in ready["status"]["timeline"])
 
     service = await stage.client.get(SERVICE, KEY)
     ports = [(one["port"], one["targetPort"]) for one in service["spec"]["ports"]]

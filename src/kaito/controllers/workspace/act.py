@@ -5,23 +5,32 @@ from typing import Any
 
 from kaito.api import WORKSPACE, WORKSPACE_LABEL, Workspace
 from kaito.controllers.workspace.decide import Decision
+from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, SetFinalizers
 from kaito.core import Client
-from kaito.core.errors import AlreadyExistsError, ConflictError, NotFoundError
+from kaito.core.errors import AlreadyExistsError, ConflictError, KaitoError, NotFoundError
+from kaito.core.kinds import SECRET
 from kaito.core.objects import Key, Object, owner_reference
 
 
-class Actor:
-    """Carries out decisions. `token` draws the secret of an admin port.
+class NameTakenError(KaitoError):
+    """An object of the name that the Workspace needs belongs to something else; tried again, since that may go."""
 
-    `secrets` remembers, by Workspace uid, whose admin Secret is there: Secrets are never listed or watched.
-    """
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            Reason.NAME_TAKEN,
+            f"{what} is there already and does not belong to this Workspace.",
+            remedy="Delete it, or give the Workspace another name.",
+        )
+
+
+class Actor:
+    """Carries out decisions. `token` draws the secret of an admin port."""
 
     def __init__(self, client: Client, token: Callable[[], str]) -> None:
         self._client = client
         self._token = token
-        self.secrets: set[str] = set()
 
     async def act(self, snapshot: Snapshot, decision: Decision) -> None:
         """Do it. A repeated act does nothing twice. Raises what the API server answers, but for what is as wanted."""
@@ -51,8 +60,7 @@ class Actor:
                 except (NotFoundError, ConflictError):
                     return
             case CreateAdminSecret(name):
-                await self._create(_admin_secret(workspace, name, self._token()))
-                self.secrets.add(workspace.metadata.uid)
+                await self._create_admin_secret(workspace, name)
             case SetFinalizers(finalizers):
                 await self._set_finalizers(workspace, finalizers)
 
@@ -61,6 +69,16 @@ class Actor:
             await self._client.create(obj)
         except AlreadyExistsError:
             return
+
+    async def _create_admin_secret(self, workspace: Workspace, name: str) -> None:
+        """Make the Secret. One that is there must be this Workspace's: that of an earlier one is about to go."""
+        try:
+            await self._client.create(_admin_secret(workspace, name, self._token()))
+        except AlreadyExistsError:
+            secret = await self._client.get(SECRET, Key(workspace.metadata.namespace, name))
+            owners = {owner["uid"] for owner in secret["metadata"].get("ownerReferences", ())}
+            if workspace.metadata.uid not in owners:
+                raise NameTakenError(f"Secret {name}") from None
 
     async def _set_finalizers(self, workspace: Workspace, finalizers: tuple[str, ...]) -> None:
         """Replace the list under the resourceVersion that it was read at, since others have finalizers too."""

@@ -70,8 +70,6 @@ def _container(pod: Pod, container: Container) -> Wait | None:
             return _wrong(Reason.IMAGE_PULL_FAILED, f"{where}: image {container.image}: {waiting.message}")
         if waiting.reason in START_REASONS:
             return _wrong(Reason.CONTAINER_START_FAILED, f"{where} cannot be started: {waiting.message}")
-        if waiting.reason == "Pulling":
-            return Wait(_PHASE, Reason.PULLING_IMAGE, f"{where} waits for image {container.image}.")
     last = container.state.terminated or container.last_state.terminated
     down = container.state.running is None and not (waiting is not None and waiting.reason == "PodInitializing")
     if last is None or last.exit_code == 0 or not down:

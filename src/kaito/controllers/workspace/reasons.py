@@ -26,7 +26,6 @@ class Reason(StrEnum):
     WORKLOAD_CREATED = "WorkloadCreated"
     POD_PENDING = "PodPending"
     PREPARING_WEIGHTS = "PreparingWeights"
-    PULLING_IMAGE = "PullingImage"
     STARTING_SERVER = "StartingServer"
     LOADING_WEIGHTS = "LoadingWeights"
     WARMING = "Warming"
@@ -53,6 +52,7 @@ class Reason(StrEnum):
     CONTAINER_CRASHED = "ContainerCrashed"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_EVICTED = "PodEvicted"
+    NAME_TAKEN = "NameTaken"
     WRITE_REFUSED = "WriteRefused"
 
 

@@ -1,6 +1,6 @@
 """WorkspaceReconciler: gather, decide, act."""
 
-from kaito.controllers.workspace.act import Actor, reference
+from kaito.controllers.workspace.act import Actor, NameTakenError, reference
 from kaito.controllers.workspace.decide import Decision, decide, refuse
 from kaito.controllers.workspace.follow import RuntimeFollower
 from kaito.controllers.workspace.metrics import WorkspaceMetrics
@@ -8,7 +8,7 @@ from kaito.controllers.workspace.reasons import REMEDIES, Reason
 from kaito.controllers.workspace.snapshot import Gatherer, Snapshot
 from kaito.controllers.workspace.step import Failure
 from kaito.core import DONE, Clock, EventRecorder, Result
-from kaito.core.errors import ApiError, ForbiddenError, InvalidError
+from kaito.core.errors import ForbiddenError, InvalidError, KaitoError
 from kaito.core.objects import Key
 
 
@@ -33,7 +33,7 @@ class WorkspaceReconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Do what one Workspace needs now. Raises KaitoError for what is to be tried again."""
-        snapshot = self._gatherer.gather(key, self._follower.statuses, self._actor.secrets)
+        snapshot = self._gatherer.gather(key, self._follower.statuses)
         if snapshot is None:
             self._follower.follow(key, ())
             self._metrics.forget(key)
@@ -42,7 +42,7 @@ class WorkspaceReconciler:
         decision = decide(snapshot, self._clock.now())
         try:
             await self._actor.act(snapshot, decision)
-        except (InvalidError, ForbiddenError) as error:
+        except (InvalidError, ForbiddenError, NameTakenError) as error:
             decision = refuse(snapshot, _refusal(error), self._clock.now())
             await self._actor.write_status(snapshot.workspace, decision)
             self._tell(key, snapshot, decision)
@@ -58,7 +58,8 @@ class WorkspaceReconciler:
             self._events.record(reference(snapshot.workspace), occurrence.type, occurrence.reason, occurrence.message)
 
 
-def _refusal(error: ApiError) -> Failure:
-    return Failure(
-        Reason.WRITE_REFUSED, f"The API server refused a write: {error.message}", REMEDIES[Reason.WRITE_REFUSED]
-    )
+def _refusal(error: KaitoError) -> Failure:
+    if isinstance(error, NameTakenError):
+        return Failure(error.reason, error.message, error.remedy)
+    said = f"The API server refused a write: {error.message}"
+    return Failure(Reason.WRITE_REFUSED, said, REMEDIES[Reason.WRITE_REFUSED])

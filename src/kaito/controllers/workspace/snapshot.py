@@ -1,6 +1,6 @@
 """What one reconcile knows: a frozen picture, gathered from the cache without one request."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,6 @@ class Snapshot:
     deployment: Deployment | None = None
     pods: tuple[Pod, ...] = ()
     runtime: Mapping[str, RuntimeStatus] = field(default_factory=dict)
-    has_admin_secret: bool = False
     plan: Plan | None = None
 
     @property
@@ -56,18 +55,13 @@ class Gatherer:
         self._presets = presets
         self._skus = skus
 
-    def gather(self, key: Key, runtime: Mapping[str, RuntimeStatus], secrets: Container[str]) -> Snapshot | None:
-        """Return the picture of one Workspace, or None when it is gone.
-
-        `secrets` holds the uids of the Workspaces whose admin Secret is known to be there. Where a pod answers it is.
-        """
+    def gather(self, key: Key, runtime: Mapping[str, RuntimeStatus]) -> Snapshot | None:
+        """Return the picture of one Workspace, or None when it is gone."""
         workspace = self._cache.get(WORKSPACE, key)
         if workspace is None:
             return None
         labels = owner_labels(key.namespace, key.name)
         claims = tuple(read_machine(machine) for machine in self._cache.list(MACHINE, labels=labels))
-        deployment = self._deployment(workspace)
-        answers = deployment is not None and deployment.available
         return Snapshot(
             workspace=workspace,
             settings=self._settings,
@@ -75,10 +69,9 @@ class Gatherer:
             skus=self._skus,
             claims=claims,
             nodes=self._nodes(claims),
-            deployment=deployment,
+            deployment=self._deployment(workspace),
             pods=self._pods(key),
             runtime=runtime,
-            has_admin_secret=answers or workspace.metadata.uid in secrets,
         )
 
     def _nodes(self, claims: tuple[Claim, ...]) -> dict[str, Node]:

@@ -14,6 +14,7 @@ from kaito.core.clock import parse_timestamp, timestamp
 from kaito.presets import Plan, gib
 
 TIMELINE_ROWS: Final = 32
+_BEFORE_NODES: Final = frozenset({"accept", "size"})
 _AFTER_NODES: Final = frozenset({"", "serve"})
 _LONGEST_MESSAGE: Final = 4096
 
@@ -98,7 +99,8 @@ def _endpoint(snapshot: Snapshot) -> str:
 def _message(snapshot: Snapshot, finding: Finding) -> str:
     outcome = finding.outcome
     if outcome is not None:
-        text = finding.failure.text if finding.failure is not None else outcome.message
+        failure = finding.failure
+        text = f"{failure.reason}: {failure.text}" if failure is not None else outcome.message
         return text[:_LONGEST_MESSAGE]
     plan = snapshot.sized
     stand_in = f" It is a stand-in: a tiny model of the same architecture, not {plan.preset.repository}."
@@ -130,13 +132,18 @@ def _plan(snapshot: Snapshot, plan: Plan) -> WorkspacePlan:
 
 
 def _timeline(before: WorkspaceStatus, phase: str, now: datetime) -> tuple[TimelineEntry, ...]:
-    """Close the row of the phase that ended and open one for the phase that began; nothing while a phase goes on."""
+    """Close the row of the phase that ended and open one for the phase that began; nothing while a phase goes on.
+
+    Being ready has no row: the last one before it is closed.
+    """
     rows = before.timeline
-    if rows and rows[-1].phase == phase:
-        return rows
     if rows and rows[-1].seconds is None:
+        if rows[-1].phase == phase:
+            return rows
         took = (now - parse_timestamp(rows[-1].started_at)).total_seconds()
         rows = (*rows[:-1], rows[-1].model_copy(update={"seconds": round(max(took, 0.0), 2)}))
+    if phase == "Ready":
+        return rows
     started_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (*rows, TimelineEntry(phase=phase, started_at=started_at))[-TIMELINE_ROWS:]
 
@@ -173,12 +180,11 @@ def _conditions(snapshot: Snapshot, finding: Finding, now: datetime, *, answers:
     reason = outcome.reason if outcome is not None else ""
     message = finding.failure.text if finding.failure is not None else (outcome.message if outcome is not None else "")
     blocked = (False, reason, message)
-    nodes = finding.blocked_by in _AFTER_NODES
-    machines = nodes or (
-        snapshot.plan is not None
-        and len(snapshot.own_claims) >= snapshot.plan.nodes
-        and all(claim.ready and not claim.deleting for claim in snapshot.own_claims)
-    )
+    claims = snapshot.own_claims
+    claimed = bool(claims) and all(claim.ready and not claim.deleting for claim in claims)
+    # A spec that was edited into one that cannot be served takes no node away.
+    nodes = finding.blocked_by in _AFTER_NODES or (claimed and finding.blocked_by in _BEFORE_NODES)
+    machines = nodes or claimed
     ready = nodes and answers and outcome is None
     where = f"The model answers at {_endpoint(snapshot)}."
     judged = {

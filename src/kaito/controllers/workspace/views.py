@@ -126,8 +126,6 @@ class DeploymentSpec(msgspec.Struct, frozen=True, rename="camel"):
 class DeploymentStatus(msgspec.Struct, frozen=True, rename="camel"):
     """`apps/v1.DeploymentStatus`."""
 
-    observed_generation: int = 0
-    updated_replicas: int = 0
     available_replicas: int = 0
     conditions: tuple[StatusCondition, ...] = ()
 
@@ -143,12 +141,3 @@ class Deployment(msgspec.Struct, frozen=True, rename="camel"):
     def available(self) -> bool:
         """Whether enough pods answer, of whatever revision."""
         return self.status.available_replicas >= self.spec.replicas > 0
-
-    @property
-    def rolled_out(self) -> bool:
-        """Whether the pods that answer are those of the present template."""
-        return (
-            self.available
-            and self.status.observed_generation >= self.metadata.generation
-            and self.status.updated_replicas >= self.spec.replicas
-        )

@@ -21,13 +21,14 @@ _STAGES: dict[Stage, tuple[str, Reason, str]] = {
 
 def serve(snapshot: Snapshot) -> Step:
     """Apply the workload, and wait until a pod of it answers; say where that pod is."""
-    secret: tuple[Action, ...] = () if snapshot.has_admin_secret else (_secret(snapshot),)
-    actions = (*secret, *(Apply(obj) for obj in render(snapshot)))
-    return Step(actions, _outcome(snapshot))
+    return Step((*_secret(snapshot), *(Apply(obj) for obj in render(snapshot))), _outcome(snapshot))
 
 
-def _secret(snapshot: Snapshot) -> CreateAdminSecret:
-    return CreateAdminSecret(admin_secret_name(snapshot.workspace.metadata.name))
+def _secret(snapshot: Snapshot) -> tuple[Action, ...]:
+    """Return what makes the admin Secret. It is made before the Deployment, so where that is there it is too."""
+    if snapshot.deployment is not None:
+        return ()
+    return (CreateAdminSecret(admin_secret_name(snapshot.workspace.metadata.name)),)
 
 
 def _outcome(snapshot: Snapshot) -> Wait | None:

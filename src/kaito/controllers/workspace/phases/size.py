@@ -1,6 +1,6 @@
 """Size: what will be bought and how the model will run on it, before anything is."""
 
-from kaito.controllers.workspace.reasons import REMEDIES, Reason
+from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Failure, Step
 from kaito.core.errors import KaitoError
@@ -21,7 +21,7 @@ def size(snapshot: Snapshot) -> Step:
             outcome=Failure(
                 Reason.ADAPTERS_NOT_SUPPORTED,
                 f"inference.adapters is set, and preset {plan.preset.name} takes no LoRA adapters.",
-                remedy=REMEDIES.get(Reason.ADAPTERS_NOT_SUPPORTED, "Remove the adapters, or choose another preset."),
+                remedy="Remove the adapters, or make a Workspace with another preset.",
                 terminal=True,
             )
         )
