@@ -5,9 +5,13 @@ import ssl
 import tempfile
 from pathlib import Path
 
+import structlog
+
 from kaito.core.client.connection import ConnectionSettings
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
+
+log = structlog.get_logger()
 
 _CHECK_SECONDS = 10.0
 """Files are looked at no more often than this; client-go re-reads tokens each minute."""
@@ -41,27 +45,26 @@ class Credentials:
         """Read everything again after a 401; says whether the header changed, so that a second try makes sense."""
         before = self._header
         self._checked, self._stamps = float("-inf"), ()
-        self._header = ""
         await self._refresh()
         return self._header != before
 
     async def _refresh(self) -> None:
+        """Read what changed. A pair that is being replaced may not fit for a moment: the old one stays then."""
         moment = self._clock.monotonic()
         if moment - self._checked < _CHECK_SECONDS:
             return
         stamps = self._file_stamps()
         if self._ssl is None or stamps != self._stamps:
             try:
-                self._ssl = tls_context(self._settings)
-                self._header = await self._authorization()
+                self._ssl, self._header = tls_context(self._settings), await self._authorization()
             except (OSError, ValueError) as error:
-                raise KaitoError(
-                    "CredentialsUnreadable",
-                    f"credentials for {self._settings.server}: {error}",
-                    remedy="Check the files that the kubeconfig names.",
-                ) from error
-        elif self._settings.authorization is not None and not self._header:
-            self._header = await self._authorization()
+                if self._ssl is None:
+                    raise KaitoError(
+                        "CredentialsUnreadable",
+                        f"credentials for {self._settings.server}: {error}",
+                        remedy="Check the certificate and token files that the kubeconfig names.",
+                    ) from error
+                log.warning("kept the old credentials, the new ones are unreadable", error=str(error))
         self._checked, self._stamps = moment, stamps
 
     def _file_stamps(self) -> tuple[int, ...]:
