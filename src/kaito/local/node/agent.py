@@ -1,6 +1,5 @@
 """One node: its parts put together, and ended together."""
 
-import asyncio
 import os
 from dataclasses import dataclass
 
@@ -48,10 +47,7 @@ class Node:
 
     async def stop_containers(self, grace: float) -> None:
         """End all containers, each within `grace` seconds, and return when they have ended."""
-        records = self.containers.running()
-        for record in records:
-            self.containers.stop(record, grace)
-        await asyncio.gather(*(self.containers.wait(record) for record in records))
+        await self.containers.stop_all(grace)
 
 
 async def join(manager: Manager, options: Options) -> Node:

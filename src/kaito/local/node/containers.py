@@ -215,6 +215,15 @@ class Containers:
             loop.remove_reader(descriptor)
             os.close(descriptor)
 
+    async def stop_all(self, grace: float) -> None:
+        """End all containers, each within `grace` seconds; return when they have ended and their memory is free."""
+        records = self.running()
+        for record in records:
+            self.stop(record, grace)
+        await asyncio.gather(*(self.wait(record) for record in records))
+        for uid in self.pods():
+            self._layout.remove_memory(uid)
+
     def forget(self, uid: str) -> None:
         """Remove the folder and the records of a pod whose containers have all ended."""
         self._records.pop(uid, None)

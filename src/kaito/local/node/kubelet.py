@@ -84,7 +84,7 @@ class KubeletServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int:
-        """Listen on the node's address; return the port. Raises OSError when it is taken."""
+        """Listen on the node's address; return the port, with 0 the one of before. Raises OSError when it is taken."""
         certificate, key = make_certificate(self._layout.pki, self._name, self._ip, self._clock.now())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
@@ -94,6 +94,16 @@ class KubeletServer:
         application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
+        known = self._layout.kubelet_port
+        if port == 0 and known.is_file():  # the Node object names this port: a restart should not move it
+            with contextlib.suppress(OSError):
+                return await self._listen(context, int(known.read_text()))
+        bound = await self._listen(context, port)
+        known.write_text(str(bound))
+        return bound
+
+    async def _listen(self, context: ssl.SSLContext, port: int) -> int:
+        assert self._runner is not None
         site = web.TCPSite(self._runner, self._ip, port, ssl_context=context)
         await site.start()
         bound: int = self._runner.addresses[0][1]

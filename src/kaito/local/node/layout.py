@@ -1,5 +1,6 @@
 """Where kaito-node keeps what, below its `--dir`: every other file of this package asks here for paths.
 
+<dir>/kubelet.port
 <dir>/pki/kubelet.{crt,key}
 <dir>/pods/<uid>/pod.json                              namespace, name, uid and address of the pod
 <dir>/pods/<uid>/volumes/<volume>/
@@ -23,6 +24,11 @@ class Layout:
     def pki(self) -> Path:
         """Folder of the kubelet endpoint's certificate and key."""
         return self.root / "pki"
+
+    @property
+    def kubelet_port(self) -> Path:
+        """File with the port that the kubelet endpoint had last."""
+        return self.root / "kubelet.port"
 
     @property
     def pods(self) -> Path:
@@ -53,12 +59,15 @@ class Layout:
 
     def remove_pod(self, uid: str) -> None:
         """Remove everything of a pod; a part that is gone already is no error."""
-        folder = self.pod(uid)
-        volumes = folder / "volumes"
+        self.remove_memory(uid)
+        shutil.rmtree(self.pod(uid), ignore_errors=True)
+
+    def remove_memory(self, uid: str) -> None:
+        """Free the memory of a pod's emptyDir volumes of medium Memory, as the end of a machine would."""
+        volumes = self.pod(uid) / "volumes"
         for volume in volumes.iterdir() if volumes.is_dir() else ():
             if volume.is_symlink() and volume.readlink().name.startswith(f"kaito-{uid}-"):
                 shutil.rmtree(volume.readlink(), ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def private_folder(path: Path) -> Path:
