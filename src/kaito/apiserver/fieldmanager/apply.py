@@ -58,10 +58,10 @@ def apply(
 
     Fields that the manager applied before and leaves out now go, unless somebody else owns them too. When nothing
     changes, the result equals `live`, times included. Raises ConflictError when a field of another manager would change
-    and `force` is not set (with it, the field changes hands), InvalidError when `applied` carries managedFields.
+    and `force` is not set (with it, the field changes hands), InvalidError when `applied` has managedFields.
 
-    `ignored` names top-level fields that this write cannot set (`status`, where it is a subresource); through the status
-    subresource nothing else can be set.
+    `ignored` names top-level fields that this write cannot set (`status`, where it is a subresource); through the
+    status subresource nothing else can be set.
     """
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))

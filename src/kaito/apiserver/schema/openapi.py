@@ -177,9 +177,7 @@ def _paths(group_version: str, kind: PublishedKind, link: dict[str, str], *, v3:
     identity = {"group": group, "kind": kind.kind, "version": version}
     root = f"/apis/{group_version}" if group else f"/api/{version}"
     collection = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
-    patches: tuple[str, ...] = (*_MERGE_TYPES, _APPLY_TYPE)
-    if kind.schema is not None and kind.schema.reference:  # kubectl sends what is offered here; only built-ins take it
-        patches += (_STRATEGIC_TYPE,)
+    patches = _BUILTIN_PATCHES if kind.schema is not None and kind.schema.reference else _PATCHES
     actions = {collection: _COLLECTION, f"{collection}/{{name}}": _ITEM}
     actions |= {f"{collection}/{{name}}/{subresource}": _SUBRESOURCE for subresource in kind.subresources}
     return {

@@ -1,7 +1,7 @@
 """CEL validation rules (`x-kubernetes-validations`): compiled once, run with `self` and `oldSelf`.
 
-A rule that CEL cannot compile here is refused with its CustomResourceDefinition; one that fails to run fails the objects
-it guards: a rule that cannot be checked is never skipped in silence.
+A rule that CEL cannot compile here is refused with its CustomResourceDefinition; one that fails to run fails the
+objects it guards: a rule that cannot be checked is never skipped in silence.
 """
 
 import base64
