@@ -31,7 +31,7 @@ cloud = typer.Typer(
     invoke_without_command=True,
     help="Example: kaito cloud quota Standard_NC6s_v3 0\n\nShow the local cloud, or tell it what to answer.",
 )
-app.add_typer(cloud, name="cloud")
+app.add_typer(cloud, name="cloud", short_help="Show the local cloud, or tell it what to answer.")
 
 PodCidr = Annotated[str, typer.Option(help="Pod addresses (default: 127.244.0.0/16, with --kubeconfig 10.244.0.0/16).")]
 Detach = Annotated[bool, typer.Option("--detach/--foreground", help="Return when the cluster runs, or stay.")]

@@ -22,8 +22,14 @@ CONTINUATION_SECONDS: Final = 1.0
 longer pause its cause was none that the API shows (a cloud's answer, a model's progress): its request alone counts."""
 
 _WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-_NO_CAUSE: Final = frozenset({"events", "leases", "tokenreviews", "subjectaccessreviews"})
-"""Resources whose writes make no controller of ours do anything."""
+_CAUSES: Final = frozenset({"workspaces", "machines", "nodes", "pods", "deployments"})
+"""Resources, with their subresources, whose writes by others make our controllers act."""
+
+_BESIDE: Final = frozenset({"events", "leases"})
+"""What our controllers write on the side, from other tasks."""
+
+_REPORT: Final = "workspaces/status"
+"""What a user reads: nothing waits for it, so that only the last one, which says ready, is on the way."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +67,26 @@ def read_writes(lines: Iterable[bytes | str]) -> list[AuditedWrite]:
     return sorted(writes, key=lambda write: write.completed)
 
 
-def reactions(writes: Sequence[AuditedWrite], start: datetime, end: datetime) -> list[Reaction]:
-    """Return our writes between `start` and `end`, each with its cause: the last relevant write before it.
+def reactions(writes: Sequence[AuditedWrite], start: datetime, ready: datetime) -> list[Reaction]:
+    """Return our writes on the way from `start` to the write that says ready, each with its cause.
 
-    The sum of their seconds is our share.
+    `ready` is the moment that the status itself gives for it: the write follows. The sum of the seconds is our share.
     """
     result: list[Reaction] = []
     foreign: AuditedWrite | None = None
     previous: dict[str, AuditedWrite] = {}
     for write in writes:
-        if write.completed < start or write.completed > end or write.resource in _NO_CAUSE:
+        if write.completed < start or write.resource in _BESIDE:
             continue
         if not write.ours:
-            foreign = write
+            foreign = write if write.resource.split("/")[0] in _CAUSES else foreign
             continue
-        result.append(_reaction(write, foreign, previous))
-        previous[write.agent] = write
+        last = write.resource == _REPORT and write.completed >= ready
+        if write.resource != _REPORT or last:
+            result.append(_reaction(write, foreign, previous))
+            previous[write.agent] = write
+        if last:
+            break
     return result
 
 

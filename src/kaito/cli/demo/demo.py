@@ -10,14 +10,14 @@ from rich.console import Console
 
 from kaito.cli.connection import cluster_directory, connected
 from kaito.cli.demo.figures import measure
-from kaito.cli.demo.follow import follow
+from kaito.cli.demo.follow import follow, ready_time
 from kaito.cli.demo.prerequisites import check_programs, find_manifest, kubectl
 from kaito.cli.demo.questions import PROMPT, ask_chat, ask_completion, chat_command
 from kaito.cli.endpoint import serving_host
 from kaito.cli.steps import StepPrinter
 from kaito.core import Key, SystemClock
 from kaito.core.errors import KaitoError
-from kaito.local.directory import ClusterDirectory
+from kaito.local.directory import ClusterDirectory, default_directory
 from kaito.local.supervisor import SupervisorSettings, find_running, launch, prepare
 
 
@@ -54,15 +54,18 @@ async def _show(console: Console, paths: ClusterDirectory, file: Path, within: f
         applied = clock.now()
         kubeconfig = _kubeconfig(paths)
         console.print(kubectl(kubeconfig, "apply", "-f", str(file)), highlight=False, markup=False)
-        await follow(client, key, within, console, clock)
-        ready = clock.now()
+        workspace = await follow(client, key, within, console, clock)
+        ready = ready_time(workspace) or clock.now()
         for arguments in (("get", "workspace", key.name), ("get", "svc", key.name)):
             console.print(f"\n[bold]$ kubectl {' '.join(arguments)}[/bold]", highlight=False)
             console.print(kubectl(kubeconfig, *arguments, "-n", key.namespace), highlight=False, markup=False)
         host = await serving_host(client, key)
-    _print_figures(console, paths, applied, ready)
+    if ready > applied:
+        _print_figures(console, paths, applied, ready)
+    else:
+        console.print("\nIt was ready before; `kaito down --purge` first measures a start.", highlight=False)
     await asyncio.to_thread(_ask, console, host)
-    _print_next(console, kubeconfig, key)
+    _print_next(console, paths, kubeconfig, key)
 
 
 def _key(file: Path) -> Key:
@@ -99,11 +102,12 @@ def _ask(console: Console, host: str) -> None:
     console.print(text, highlight=False, markup=False)
 
 
-def _print_next(console: Console, kubeconfig: Path, key: Key) -> None:
+def _print_next(console: Console, paths: ClusterDirectory, kubeconfig: Path, key: Key) -> None:
+    option = "" if paths.root == default_directory() else f" --dir {paths.root}"
     console.print("\nIt keeps running. Try next:", highlight=False)
     for command in (
         f"export KUBECONFIG={kubeconfig} && kubectl get workspace,machines,nodes,pods,svc",
-        f'kaito chat {key.name} "What is Kubernetes?"',
-        "kaito down",
+        f'kaito chat {key.name} "What is Kubernetes?"{option}',
+        f"kaito down{option}",
     ):
         console.print(f"  {command}", highlight=False, markup=False)

@@ -36,22 +36,22 @@ class Figures:
         return result
 
 
-def measure(paths: ClusterDirectory, start: datetime, end: datetime) -> Figures:
-    """Return the figures of a start between two moments."""
-    share = _share(paths, start, end) if paths.audit_log.is_file() else None
+def measure(paths: ClusterDirectory, start: datetime, ready: datetime) -> Figures:
+    """Return the figures of a start; `ready` is the moment that the Workspace's timeline gives."""
+    share = _share(paths, start, ready) if paths.audit_log.is_file() else None
     records = Records(paths.run)
     resident = {
         name: record.identity.resident_bytes() for name in PROCESSES if (record := records.read(name)) is not None
     }
-    return Figures((end - start).total_seconds(), share, resident)
+    return Figures((ready - start).total_seconds(), share, resident)
 
 
-def _share(paths: ClusterDirectory, start: datetime, end: datetime) -> float | None:
+def _share(paths: ClusterDirectory, start: datetime, ready: datetime) -> float | None:
     """Return our controllers' share; None when the start made no machine, so that there was none to measure.
 
     The local cloud takes `launch_seconds` for each machine, in which our provisioner waits: that time is the cloud's.
     """
-    found = reactions(read_writes(paths.audit_log.read_bytes().splitlines()), start, end)
+    found = reactions(read_writes(paths.audit_log.read_bytes().splitlines()), start, ready)
     machines = sum(one.write.verb == "create" and one.write.resource == "machines" for one in found)
     if not machines:
         return None

@@ -88,23 +88,25 @@ def is_ready(workspace: Object) -> bool:
 
 
 def ready_time(workspace: Object) -> datetime | None:
-    """Return when the Workspace became ready, to the second; None while it is not."""
-    found = condition(workspace.get("status") or {}, "WorkspaceReady")
-    if found is None or found.get("status") != "True" or not found.get("lastTransitionTime"):
-        return None
-    return parse_timestamp(found["lastTransitionTime"])
+    """Return when the Workspace became ready, from its timeline; None when that does not say."""
+    for entry in reversed((workspace.get("status") or {}).get("timeline") or ()):
+        if entry.get("phase") == "Ready":
+            return parse_timestamp(entry["startedAt"])
+    return None
 
 
 async def _last_link(client: Client, key: Key, workspace: Object) -> str:
-    """Say what it waits for, as far as that can still be read."""
+    """Say what it waits for: its own message, and the last link of the chain of causes that says more."""
     if not workspace:
         return "The API server did not answer."
+    message = str((workspace.get("status") or {}).get("message") or "")
     try:
         machines, pods = await asyncio.gather(
             client.list(MACHINE, labels=f"{WORKSPACE_LABEL}={key.name}"),
             client.list(POD, key.namespace, labels=f"{WORKSPACE_LABEL}={key.name}"),
         )
     except (ApiError, ConnectionLostError):
-        return ""
-    links = [link for link in chain(workspace, machines.items, pods.items, []) if link.state != "ok"]
-    return f"{links[-1].what}: {links[-1].message}." if links else ""
+        return message
+    links = [link for link in chain(workspace, machines.items, pods.items, [])[1:] if link.state != "ok"]
+    more = f"{links[-1].what}: {links[-1].message}" if links and message not in links[-1].message else ""
+    return " ".join(part for part in (message, more) if part)

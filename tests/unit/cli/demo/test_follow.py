@@ -1,0 +1,94 @@
+"""Phases as lines."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kaito.cli.demo.follow import PhasePrinter, finished_phases, follow, is_ready, ready_time
+from kaito.core import Key
+from kaito.core.errors import KaitoError
+
+TIMELINE = [
+    {"phase": "ClaimingNodes", "startedAt": "2026-01-02T03:04:05.000Z", "seconds": 0.4},
+    {"phase": "Ready", "startedAt": "2026-01-02T03:04:09.250Z"},
+]
+
+
+def workspace(ready: str, **status: Any) -> dict[str, Any]:
+    return {"status": {"conditions": [{"type": "WorkspaceReady", "status": ready}], **status}}
+
+
+def test_each_phase_is_printed_once_and_each_message_once() -> None:
+    out = StringIO()
+    with PhasePrinter(Console(file=out, width=200)) as printer:
+        printer.show({"phase": "ClaimingNodes", "message": "asked"})
+        printer.show({"phase": "ClaimingNodes", "message": "asked"})
+        printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE})
+        printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE})
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert lines == ["… ClaimingNodes: asked", "✓ ClaimingNodes  0.4 s", "… Ready: answers"]
+
+
+def test_the_running_phase_is_not_finished_and_ready_tells_its_moment() -> None:
+    assert [entry["phase"] for entry in finished_phases({"timeline": TIMELINE})] == ["ClaimingNodes"]
+    moment = ready_time(workspace("True", timeline=TIMELINE))
+    assert moment is not None
+    assert moment.microsecond == 250_000
+    assert ready_time(workspace("True")) is None
+    assert is_ready(workspace("True"))
+    assert not is_ready({})
+
+
+class VirtualClock:
+    """Sleeping moves it on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Answers:
+    """A client whose Workspace changes with every read; the last state stays."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self.states = list(states)
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    async def list(self, *_: object, **__: object) -> Any:
+        return type("List", (), {"items": []})()
+
+
+async def following(*states: dict[str, Any]) -> dict[str, Any]:
+    client: Any = Answers(*states)
+    clock: Any = VirtualClock()
+    return await follow(client, Key("default", "w"), 30, Console(file=StringIO()), clock)
+
+
+async def test_it_returns_the_workspace_once_it_is_ready() -> None:
+    done = workspace("True")
+    assert await following(workspace("False"), workspace("False"), done) is done
+
+
+async def test_a_terminal_failure_ends_it_with_reason_and_remedy() -> None:
+    failure = {"reason": "QuotaExceeded", "message": "no quota", "remedy": "ask for more", "terminal": True}
+    with pytest.raises(KaitoError, match="QuotaExceeded: no quota") as caught:
+        await following(workspace("False", phase="Failed", lastFailure=failure))
+    assert caught.value.remedy == "ask for more"
+
+
+async def test_a_failure_that_is_retried_is_waited_for_until_the_time_is_over() -> None:
+    failure = {"reason": "InsufficientCapacity", "message": "sold out", "terminal": False}
+    state = workspace("False", phase="ClaimingNodes", message="sold out", lastFailure=failure)
+    state["metadata"] = {"name": "w"}
+    with pytest.raises(KaitoError, match="not ready after 30 s") as caught:
+        await following(state)
+    assert "sold out" in str(caught.value)
