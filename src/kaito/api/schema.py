@@ -55,7 +55,8 @@ def _convert(source: JsonSchema, definitions: dict[str, JsonSchema], path: str) 
         schema["anyOf"] = source["anyOf"]
     elif "type" not in source:
         raise ValueError(f"{path} has no single type: {source}")
-    if source.get("default"):  # an empty default says what absence says
+    if isinstance(source.get("default"), str | int | float) and source["default"]:
+        # An empty default says what absence says, and that of an object would fill it with nulls.
         schema["default"] = source["default"]
     if properties := source.get("properties"):
         schema["properties"] = {

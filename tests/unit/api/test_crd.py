@@ -59,6 +59,16 @@ def test_every_level_is_structural_and_bounded(name, path, schema):
         assert {"properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields"} & set(schema)
 
 
+@pytest.mark.parametrize("name", CRDS)
+def test_only_single_values_have_defaults(name):
+    """A default of a whole object carries the nulls of its unset fields, which the API server refuses."""
+    defaults = {path: schema["default"] for path, schema in walk(schema_of(name)) if "default" in schema}
+    assert all(isinstance(value, str | int) for value in defaults.values()), defaults
+    if name == "workspaces.kaito.sh":
+        assert defaults[".resource.instanceType"] == "Standard_NC24ads_A100_v4"
+        assert defaults[".resource.count"] == 1
+
+
 def test_the_status_has_no_defaults_since_they_would_be_written_into_it():
     status = schema_of("workspaces.kaito.sh")["properties"]["status"]
     assert not [path for path, schema in walk(status) if "default" in schema]
