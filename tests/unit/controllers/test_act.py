@@ -1,0 +1,153 @@
+"""What is written, in which order, and what an answer of the API server means."""
+
+import pytest
+
+from kaito.controllers.workspace import WorkspaceReconciler, decide
+from kaito.controllers.workspace.act import Actor, NameTakenError
+from kaito.controllers.workspace.reconciler import _refusal
+from kaito.core import AlreadyExistsError, ConflictError, ForbiddenError, Key, NotFoundError, Status
+
+KEY = Key("team", "phi")
+
+
+def answer(kind, code=409):
+    return kind(Status(code, kind.__name__, "the server's words"))
+
+
+class Recorder:
+    """A client that writes down what it is asked, and fails where the test says so."""
+
+    def __init__(self, **failures):
+        self.calls = []
+        self.failures = failures
+        self.secret = {"metadata": {}}
+
+    def _call(self, verb, what):
+        self.calls.append((verb, what))
+        failure = self.failures.get(f"{verb}_{what}") or self.failures.get(verb)
+        if failure is not None:
+            raise failure
+
+    async def create(self, obj):
+        self._call("create", obj["kind"])
+
+    async def apply(self, obj, *, owner=None, subresource=""):
+        self._call("apply", subresource or obj["kind"])
+        self.last = obj
+
+    async def patch(self, _kind, _key, body):
+        self.body = body
+        self._call("patch", "Workspace")
+
+    async def delete(self, kind, _key, *, uid, propagation):
+        assert uid
+        self._call("delete", kind.kind)
+
+    async def get(self, _kind, _key):
+        return self.secret
+
+
+def acting(client):
+    return Actor(client, lambda: "token")
+
+
+async def run(a, client, snapshot):
+    await acting(client).act(snapshot, decide(snapshot, a.now))
+    return client.calls
+
+
+async def test_nothing_is_bought_before_the_finalizer_is_written(a):
+    calls = await run(a, Recorder(), a.snapshot(a.workspace(finalizers=())))
+    assert calls == [("patch", "Workspace"), ("create", "Machine"), ("apply", "status")]
+
+
+async def test_a_finalizer_that_cannot_be_written_stops_the_purchase(a):
+    client = Recorder(patch=answer(ConflictError))
+    with pytest.raises(ConflictError):
+        await run(a, client, a.snapshot(a.workspace(finalizers=())))
+    assert client.calls == [("patch", "Workspace")]
+    assert client.body["metadata"]["resourceVersion"] == "7"
+
+
+async def test_a_claim_that_is_there_already_was_made_before(a):
+    calls = await run(a, Recorder(create=answer(AlreadyExistsError)), a.snapshot())
+    assert calls == [("create", "Machine"), ("apply", "status")]
+
+
+@pytest.mark.parametrize("gone", [NotFoundError, ConflictError])
+async def test_what_is_gone_or_another_by_now_need_not_be_deleted(a, gone):
+    calls = await run(a, Recorder(delete=answer(gone)), a.serving(a.workspace(deleted=True)))
+    assert [call for call in calls if call[0] == "delete"] == [("delete", "Deployment"), ("delete", "Machine")]
+
+
+async def test_the_status_carries_the_uid_so_that_it_never_makes_a_workspace(a):
+    client = Recorder()
+    await run(a, client, a.snapshot())
+    assert client.last["metadata"]["uid"] == a.uid
+    assert client.last["status"]["phase"] == "ClaimingNodes"
+
+
+async def test_a_status_that_is_as_before_is_not_written(a):
+    status = decide(a.serving(), a.now).status
+    client = Recorder()
+    await run(a, client, a.serving(a.workspace(status=status.wire())))
+    assert ("apply", "status") not in client.calls
+
+
+async def test_a_secret_of_somebody_else_is_not_taken_for_ours(a):
+    client = Recorder(create_Secret=answer(AlreadyExistsError))
+    client.secret = {"metadata": {"ownerReferences": [{"uid": "another"}]}}
+    with pytest.raises(NameTakenError) as caught:
+        await run(a, client, a.serving(deployment=None))
+    assert "Secret phi-admin" in caught.value.message
+    assert ("apply", "Deployment") not in client.calls
+
+
+async def test_our_own_secret_of_a_try_before_is_ours(a):
+    client = Recorder(create_Secret=answer(AlreadyExistsError))
+    client.secret = {"metadata": {"ownerReferences": [{"uid": a.uid}]}}
+    assert ("apply", "Deployment") in await run(a, client, a.serving(deployment=None))
+
+
+class Surroundings:
+    """What the reconciler needs beside the client."""
+
+    statuses = {}  # noqa: RUF012
+
+    def __init__(self, snapshot, now):
+        self.snapshot = snapshot
+        self.moment = now
+        self.events = []
+
+    def gather(self, _key, _runtime):
+        return self.snapshot
+
+    def follow(self, _key, _pods):
+        pass
+
+    def saw(self, _key, _before, _after):
+        pass
+
+    def now(self):
+        return self.moment
+
+    def record(self, _obj, type_, reason, message):
+        self.events.append((type_, reason, message))
+
+
+async def test_a_refused_write_is_on_the_workspace_and_is_tried_again(a):
+    around = Surroundings(a.snapshot(), a.now)
+    client = Recorder(create=answer(ForbiddenError, 403))
+    reconciler = WorkspaceReconciler(around, acting(client), around, around, around, around)
+    with pytest.raises(ForbiddenError):
+        await reconciler.reconcile(KEY)
+    status = client.last["status"]
+    assert status["lastFailure"]["reason"] == "WriteRefused"
+    assert "the server's words" in status["message"]
+    assert status["phase"] == "ClaimingNodes"
+    assert [event[1] for event in around.events] == ["WriteRefused", "ClaimingNodes"]
+
+
+def test_every_refusal_has_a_remedy():
+    for error in (answer(ForbiddenError, 403), NameTakenError("Secret x")):
+        assert _refusal(error).remedy
