@@ -95,8 +95,8 @@ def check_adapter(path: Path, model_config: Mapping[str, Any]) -> Adapter:
         tensors = read_header(weights)
     except (OSError, ValueError) as error:
         raise AdapterError("WeightsInvalid", f"adapter_model.safetensors cannot be used: {error}.") from None
-    _check_tensors(tensors, rank, bool(config.get("rank_pattern")), model_config)
-    return Adapter(path.name, path.resolve(), rank)
+    largest = _check_tensors(tensors, rank, bool(config.get("rank_pattern")), model_config)
+    return Adapter(path.name, path.resolve(), largest)
 
 
 def failed(name: str, error: AdapterError) -> AdapterStatus:
@@ -118,21 +118,23 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _check_tensors(
     tensors: Mapping[str, TensorHeader], rank: int, ranks_vary: bool, model_config: Mapping[str, Any]
-) -> None:
-    lora = 0
+) -> int:
+    """Return the largest rank among the tensors. Raises AdapterError."""
+    largest = 0
     for name, tensor in tensors.items():
         match = _TENSOR.search(name)
         if not match or len(tensor.shape) != 2:
             continue
-        lora += 1
         found_rank = tensor.shape[0] if match["side"] == "A" else tensor.shape[1]
         if found_rank != rank and not ranks_vary:
             raise AdapterError(
                 "WeightsInvalid", f"The tensor {name} has rank {found_rank}; adapter_config.json says r = {rank}."
             )
         _check_base(name, match, tensor, model_config)
-    if lora == 0:
+        largest = max(largest, found_rank)
+    if largest == 0:
         raise AdapterError("WeightsInvalid", "adapter_model.safetensors holds no LoRA tensor.")
+    return largest
 
 
 def _check_base(name: str, match: re.Match[str], tensor: TensorHeader, config: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kaito.runtime.config.config_file import ConfigFile
-from kaito.runtime.config.environment import KV_CACHE_GIB, missing, serving_environment
+from kaito.runtime.config.environment import missing, serving_environment
 from kaito.runtime.config.flags import Flag, Flags
 from kaito.runtime.config.hardware import Hardware
 from kaito.runtime.config.options import ServeOptions
@@ -13,6 +13,14 @@ from kaito.runtime.weights import Weights
 
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Values of `--max-lora-rank` that vLLM takes and that an adapter can need."""
+
+GIB = 2**30
+
+KV_CACHE_BYTES = GIB
+"""KV cache on a CPU where nothing else is said; small enough for a laptop."""
+
+STAND_IN_KV_CACHE_BYTES = GIB // 4
+"""KV cache of a stand-in: two contexts of 128k at 1 KiB per token."""
 
 _GPU_ONLY = (
     "gpu-memory-utilization",
@@ -113,6 +121,7 @@ def _for_cpu(flags: Flags, hardware: Hardware, weights: Weights, remarks: list[s
     if asked not in {dtype, "float", "float32"}:
         remarks.append(f"no GPU here: --dtype {asked} becomes {dtype}, which this CPU computes best")
         flags = flags.replace(Flag("dtype", (dtype,)))
+    flags = flags.default(Flag("kv-cache-memory-bytes", (str(_kv_cache(weights)),)))
     if flags.get(*_COMPILATION) is None:
         flags = flags.default(Flag("enforce-eager"))
         remarks.append(
@@ -121,14 +130,17 @@ def _for_cpu(flags: Flags, hardware: Hardware, weights: Weights, remarks: list[s
     return flags
 
 
+def _kv_cache(weights: Weights) -> int:
+    return STAND_IN_KV_CACHE_BYTES if weights.kind == "stand-in" else KV_CACHE_BYTES
+
+
 def _check_memory(hardware: Hardware, weights: Weights) -> None:
     """Refuse weights that cannot fit into main memory, before minutes are spent on finding out."""
-    needed = weights.total_bytes + KV_CACHE_GIB * 2**30
-    if 0 < hardware.available_memory < needed:
-        gib = 2**30
+    cache = _kv_cache(weights)
+    if 0 < hardware.available_memory < weights.total_bytes + cache:
         raise FatalError(
             "NotEnoughMemory",
-            f"The weights need {weights.total_bytes / gib:.1f} GiB and the KV cache {KV_CACHE_GIB} GiB, "
-            f"but only {hardware.available_memory / gib:.1f} GiB of memory are available.",
+            f"The weights need {weights.total_bytes / GIB:.1f} GiB and the KV cache {cache / GIB:.1f} GiB, "
+            f"but only {hardware.available_memory / GIB:.1f} GiB of memory are available.",
             remedy="Use a machine with more memory, a smaller model, or the stand-in (kaito up --weights stand-in).",
         )

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 
 from kaito.runtime.config.hardware import Hardware
 
-KV_CACHE_GIB = 1
-"""KV cache on a CPU. Enough for one 128k context of a stand-in (2 KiB per token); small enough for a laptop."""
-
 
 def serving_environment(hardware: Hardware, *, offline: bool) -> dict[str, str]:
     """Return the variables to set where they are not set.
 
     `offline`: the weights are a folder, so nothing may be asked of the hub. Source of the CPU variables: vLLM's CPU
     installation guide. Threads are not bound to cores: two servers on one machine would be bound to the same ones. One
-    core is left to the HTTP server, as vLLM's own `auto` does.
+    core is left to the HTTP server, as vLLM's own `auto` does. With the threads set here, the engine's one worker can
+    live in the engine's process (still apart from this one): measured on two cores, 16 s of CPU time and 0.9 GB less.
     """
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
@@ -27,9 +25,9 @@ def serving_environment(hardware: Hardware, *, offline: bool) -> dict[str, str]:
     if not hardware.accelerator:
         variables |= {
             "VLLM_TARGET_DEVICE": "cpu",
-            "VLLM_CPU_KVCACHE_SPACE": str(KV_CACHE_GIB),
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": str(max(1, hardware.cores - 1)),
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_HOST_IP": "127.0.0.1",
             "GLOO_SOCKET_IFNAME": "lo",
         }
