@@ -15,8 +15,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-POD_PREFIX = "127.245."
-"""Pod addresses of the tests' cluster: others than the defaults, so that a demo may run beside the tests."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,7 @@ class Cluster:
 
     directory: Path
     kubeconfig: Path
+    pod_prefix: str
     up_arguments: tuple[str, ...]
 
     def kaito(self, *arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -58,22 +57,29 @@ class Cluster:
         text = self.kubectl("get", *arguments, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
-    def until(self, what: str, condition: Callable[[], Any], timeout: float) -> Any:
-        """Wait until `condition` returns something true, and return that."""
+    def until(
+        self, what: str, condition: Callable[[], Any], timeout: float, seen: Callable[[], Any] | None = None
+    ) -> Any:
+        """Wait until `condition` returns something true, and return that; on failure show what `seen` returns."""
         deadline = time.monotonic() + timeout
         while True:
             if found := condition():
                 return found
             if time.monotonic() > deadline:
-                pytest.fail(f"{what}: not within {timeout:.0f} s\n{self.account()}")
+                found = f"{seen()}\n" if seen else ""
+                pytest.fail(f"{what}: not within {timeout:.0f} s\n{found}{self.account()}", pytrace=False)
             time.sleep(0.25)
+
+    def processes(self) -> list[str]:
+        """Return the processes that belong to this cluster: by argument, environment or working directory."""
+        return processes_of(self.directory, self.pod_prefix)
 
     def account(self) -> str:
         """Return what a person would look at first when something does not come."""
         objects = self.kubectl("get", "workspaces,machines,nodes,pods", "-o", "wide", check=False)
         events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False)
         logs = ""
-        for log in sorted((self.directory / "logs").glob("*.log")):
+        for log in sorted((self.directory / "logs").glob("kaito-*.log")):
             logs += f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) + "\n"
         return f"{objects}\n{events}\n{logs}"
 
@@ -93,9 +99,9 @@ class Cluster:
         return done
 
 
-def processes_of(directory: Path) -> list[str]:
+def processes_of(directory: Path, pod_prefix: str) -> list[str]:
     """Return the processes that belong to a cluster directory: by argument, working directory or pod address."""
-    marks = [str(directory).encode(), f"KAITO_BIND_HOST={POD_PREFIX}".encode()]
+    marks = [str(directory).encode(), f"KAITO_BIND_HOST={pod_prefix}".encode()]
     found = []
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():

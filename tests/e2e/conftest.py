@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import POD_PREFIX, Cluster, free_port, processes_of
+from cluster import Cluster, free_port
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,21 +21,24 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.fail("the end-to-end tests drive the real kubectl (1.32 or close), and there is none on PATH")
     directory = tmp_path_factory.mktemp("cluster")
     given = request.config.getoption("--kubeconfig")
+    port = free_port()
+    # Ranges of this run alone: a demo, or another run, may be up on the same machine.
+    pod_prefix, service_prefix = f"127.{100 + port % 70}.", f"127.{170 + port % 70}."
     arguments = ["--dir", str(directory), "--weights", "stand-in"]
     if given:
         arguments += ["--kubeconfig", str(given)]
     else:
         arguments += [
             "--port",
-            str(free_port()),
-            "--service-cidr",
-            "127.97.0.0/16",
+            str(port),
             "--pod-cidr",
-            f"{POD_PREFIX}0.0/16",
+            f"{pod_prefix}0.0/16",
+            "--service-cidr",
+            f"{service_prefix}0.0/16",
         ]
-    cluster = Cluster(directory, Path(given) if given else directory / "kubeconfig", tuple(arguments))
+    cluster = Cluster(directory, Path(given) if given else directory / "kubeconfig", pod_prefix, tuple(arguments))
     cluster.up()
     yield cluster
     cluster.kaito("down")
-    left = processes_of(directory)
+    left = cluster.processes()
     assert not left, f"processes left after `kaito down`: {left}"
