@@ -3,7 +3,6 @@
 Every verb runs from its first read to its last write without an `await`, so that no other write comes between.
 """
 
-import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ class Writer:
         if write.options.flag("force"):
             raise status.invalid_options("PatchOptions", "force: Forbidden: may not be specified for non-apply patch")
         old = self.live(write)
-        new = self._patched(write, copy.deepcopy(old), media, change)
+        new = self._patched(write, self.live(write), media, change)
         request.expect_object(new, write.resource)
         metadata.address(new, write.resource, write.target)
         return self.replace(write, new, old, manage=True)
@@ -192,7 +191,7 @@ class Writer:
         else:
             admission.check_versions(write, applied, live)
         merged = fieldmanager.apply(
-            copy.deepcopy(live),
+            live,
             applied,
             write.manager,
             write.options.flag("force"),
@@ -202,6 +201,8 @@ class Writer:
         )
         if live is None:
             return self._insert(write, merged, manage=False)
+        if merged == live:
+            return Outcome(outgoing(resource, live), 200, self._warned(resource, []))
         return self.replace(write, merged, live, manage=False)
 
     def _check_creatable(self, write: Write, applied: Object) -> None:
