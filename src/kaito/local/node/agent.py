@@ -11,7 +11,7 @@ from kaito.local.node.containers import Containers
 from kaito.local.node.environment import host_environment
 from kaito.local.node.hooks import Hooks
 from kaito.local.node.images import Images
-from kaito.local.node.kubelet import KubeletServer
+from kaito.local.node.kubelet import KubeletCredentials, KubeletServer
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.loopback import make_local
 from kaito.local.node.mounts import namespaces_allowed
@@ -74,7 +74,7 @@ async def join(manager: Manager, options: Options) -> Node:
     hooks = Hooks(containers, prober, clock, changed, pods.hook_failed)
     registration = NodeReconciler(options, facts, ip, clock)
     kubelet = KubeletServer(
-        options.name, ip, layout, containers, pods.pods, clock, manager.registry, options.kubelet_token_file
+        options.name, ip, layout, containers, pods.pods, clock, manager.registry, _credentials(options)
     )
     containers.adopt()
     pods.restore()
@@ -89,6 +89,10 @@ async def join(manager: Manager, options: Options) -> Node:
     manager.add_runnable(registration.heartbeat)
     manager.add_runnable(pods.sweep)
     return Node(pods, registration, containers, probes, hooks, kubelet)
+
+
+def _credentials(options: Options) -> KubeletCredentials:
+    return KubeletCredentials(options.kubelet_token_file, options.kubelet_client_ca_file)
 
 
 async def _namespaced(options: Options) -> bool:

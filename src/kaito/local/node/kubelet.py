@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -59,8 +60,16 @@ def make_certificate(folder: Path, name: str, ip: str, now: datetime.datetime) -
     return certificate, key_file
 
 
+@dataclass(frozen=True)
+class KubeletCredentials:
+    """Who may ask: the bearer of a token (the embedded API server), or of a certificate of a CA (a real one)."""
+
+    token_file: Path | None = None
+    client_ca_file: Path | None = None
+
+
 class KubeletServer:
-    """Serves logs of this node's containers. Without a token file every request but /healthz is refused."""
+    """Serves logs of this node's containers. Without credentials every request but /healthz is refused."""
 
     def __init__(
         self,
@@ -71,7 +80,7 @@ class KubeletServer:
         pods: dict[str, PodState],
         clock: Clock,
         registry: CollectorRegistry,
-        token_file: Path | None,
+        credentials: KubeletCredentials,
     ) -> None:
         self._name = name
         self._ip = ip
@@ -80,7 +89,7 @@ class KubeletServer:
         self._pods = pods
         self._clock = clock
         self._registry = registry
-        self._token_file = token_file
+        self._credentials = credentials
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int:
@@ -88,6 +97,9 @@ class KubeletServer:
         certificate, key = make_certificate(self._layout.pki, self._name, self._ip, self._clock.now())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
+        if self._credentials.client_ca_file is not None:
+            context.load_verify_locations(self._credentials.client_ca_file)
+            context.verify_mode = ssl.CERT_OPTIONAL
         application = web.Application(middlewares=[self._authenticated])
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
@@ -116,15 +128,22 @@ class KubeletServer:
 
     @web.middleware
     async def _authenticated(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in OPEN_PATHS and not self._allowed(request.headers.get("Authorization", "")):
+        known = self._has_certificate(request) or self._has_token(request.headers.get("Authorization", ""))
+        if request.path not in OPEN_PATHS and not known:
             return web.Response(status=401, text="Unauthorized")
         return await handler(request)
 
-    def _allowed(self, header: str) -> bool:
+    @staticmethod
+    def _has_certificate(request: web.Request) -> bool:
+        """Return whether the client showed a certificate; only one of our CA gets through the handshake."""
+        return request.transport is not None and bool(request.transport.get_extra_info("peercert"))
+
+    def _has_token(self, header: str) -> bool:
         """Compare with the token file, read anew each time so that a rotated token counts at once."""
-        if self._token_file is None or not self._token_file.is_file():
+        file = self._credentials.token_file
+        if file is None or not file.is_file():
             return False
-        token = self._token_file.read_text().strip()
+        token = file.read_text().strip()
         scheme, _, given = header.partition(" ")
         return (
             bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())

@@ -32,6 +32,7 @@ class Options:
     node_ip: str | None = None
     kubelet_port: int = 0
     kubelet_token_file: Path | None = None
+    kubelet_client_ca_file: Path | None = None
     metrics_address: str = "127.0.0.1:0"
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mounts: MountMode = "auto"
@@ -86,6 +87,11 @@ def parser() -> argparse.ArgumentParser:
         help="bearer token that the kubelet endpoint asks for (default: none is accepted)",
     )
     add(
+        "--kubelet-client-ca-file",
+        type=Path,
+        help="accept clients with a certificate of this CA, as a real kube-apiserver has one (default: none)",
+    )
+    add(
         "--metrics-address", default="127.0.0.1:0", help="where /metrics, /healthz and /readyz are served (%(default)s)"
     )
     add(
@@ -134,6 +140,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         node_ip=given.node_ip,
         kubelet_port=given.kubelet_port,
         kubelet_token_file=given.kubelet_token_file,
+        kubelet_client_ca_file=given.kubelet_client_ca_file,
         metrics_address=given.metrics_address,
         images={name: tuple(program.split()) for name, program in given.image},
         mounts=given.mounts,
