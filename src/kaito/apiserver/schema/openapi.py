@@ -14,6 +14,12 @@ _PREFIXES = {
     "meta": "io.k8s.apimachinery.pkg.apis.",
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.",
 }
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_SCALARS: dict[str, dict[str, Any]] = {
+    _INT_OR_STRING: {"type": "string", "format": "int-or-string", "description": "A number, or a name or percentage."},
+    _QUANTITY: {"type": "string", "description": "A fixed-point number with a unit, such as 500m or 1Gi."},
+}
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _BUILTIN_PATCHES = (*_PATCHES, "application/strategic-merge-patch+json")
 """kubectl sends what is offered here, and only built-in kinds take a strategic merge."""
@@ -106,6 +112,11 @@ class _Definitions:
             self._done[name].update(self._structure(named_type(reference)))
 
     def _node(self, schema: StructuralSchema) -> dict[str, Any]:
+        scalar = _named_scalar(schema)
+        if scalar:
+            self._done[scalar] = _SCALARS[scalar]
+            link = {"$ref": self._prefix + scalar}
+            return {"allOf": [link]} if self._v3 else link
         if not schema.reference:
             return self._structure(schema)
         self._add_type(schema.reference)
@@ -115,11 +126,7 @@ class _Definitions:
     def _structure(self, schema: StructuralSchema) -> dict[str, Any]:
         node = _described(schema)
         if schema.int_or_string:
-            node.update(
-                {"type": "string", "format": "int-or-string"} if not self._v3 else {"x-kubernetes-int-or-string": True}
-            )
-        elif schema.constraints.get("format") == "quantity":
-            node.pop("format", None)
+            node["x-kubernetes-int-or-string"] = True
         if schema.properties:
             node["properties"] = {name: self._node(child) for name, child in schema.properties.items()}
         if schema.values is not None:
@@ -166,6 +173,15 @@ def _extensions(schema: StructuralSchema) -> Iterator[tuple[str, Any]]:
         yield "x-kubernetes-patch-merge-key", schema.merge_key
     if schema.patch_strategies:
         yield "x-kubernetes-patch-strategy", ",".join(sorted(schema.patch_strategies))
+
+
+def _named_scalar(schema: StructuralSchema) -> str:
+    """Return the name under which Kubernetes publishes a scalar of the built-in kinds; empty for plain ones."""
+    if schema.source:
+        return ""
+    if schema.int_or_string:
+        return _INT_OR_STRING
+    return _QUANTITY if schema.constraints.get("format") == "quantity" else ""
 
 
 def _full_name(reference: str) -> str:

@@ -91,6 +91,18 @@ def test_writes_say_that_the_server_validates_fields(verb):
     assert operation["x-kubernetes-group-version-kind"]["kind"] == "Workspace"
 
 
+@pytest.mark.parametrize(("field", "name"), [("capacity", "Quantity"), ("daemonEndpoints", "NodeDaemonEndpoints")])
+def test_explain_finds_the_names_of_types(field, name):
+    status = openapi_v2_document({"v1": [NODE]})["definitions"]["io.k8s.api.core.v1.NodeStatus"]["properties"][field]
+    assert [reference.rpartition(".")[2] for reference in references(status)] == [name]
+
+
+def test_an_int_or_string_of_a_custom_kind_says_so():
+    document = openapi_v3_document("kaito.sh/v1alpha1", KINDS)
+    resource = document["components"]["schemas"]["sh.kaito.v1alpha1.Workspace"]["properties"]["resource"]
+    assert resource["properties"]["size"] == {"x-kubernetes-int-or-string": True}
+
+
 def test_cluster_scoped_kinds_and_subresources_have_their_paths():
     paths = openapi_v3_document("v1", [POD, NODE])["paths"]
     assert "/api/v1/nodes/{name}" in paths
