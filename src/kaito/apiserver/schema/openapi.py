@@ -17,8 +17,12 @@ _PREFIXES = {
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _SCALARS: dict[str, dict[str, Any]] = {
-    _INT_OR_STRING: {"type": "string", "format": "int-or-string", "description": "A number, or a name or percentage."},
-    _QUANTITY: {"type": "string", "description": "A fixed-point number with a unit, such as 500m or 1Gi."},
+    _INT_OR_STRING: {"format": "int-or-string", "description": "A number, or a name or percentage."},
+    _QUANTITY: {"description": "A fixed-point number with a unit, such as 500m or 1Gi."},
+}
+_ONE_OF: dict[str, dict[str, Any]] = {
+    _INT_OR_STRING: {"oneOf": [{"type": "integer"}, {"type": "string"}]},
+    _QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
 }
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _BUILTIN_PATCHES = (*_PATCHES, "application/strategic-merge-patch+json")
@@ -114,7 +118,7 @@ class _Definitions:
     def _node(self, schema: StructuralSchema) -> dict[str, Any]:
         scalar = _named_scalar(schema)
         if scalar:
-            self._done[scalar] = _SCALARS[scalar]
+            self._done[scalar] = {**_SCALARS[scalar], **(_ONE_OF[scalar] if self._v3 else {"type": "string"})}
             link = {"$ref": self._prefix + scalar}
             return {"allOf": [link]} if self._v3 else link
         if not schema.reference:
