@@ -118,7 +118,7 @@ def test_placeholders_left_in_are_named_with_their_fields(a):
     decision = decide(a.snapshot(a.workspace(text, finalizers=())), a.now)
     assert decision.actions == ()
     assert decision.status.last_failure.reason == "PlaceholdersLeft"
-    assert "inference.adapters[0].source.image (ACR_REPO_HERE)" in decision.status.message
+    assert "inference.adapters[0].source.image (ACR_REPO_HERE, ADAPTER_HERE)" in decision.status.message
 
 
 @pytest.mark.parametrize("reason", ["QuotaExceeded", "SKUNotAvailable", "InvalidConfiguration"])
@@ -193,7 +193,7 @@ def test_the_servers_own_stage_becomes_the_phase(a, stage, phase, reason):
     )
     status = decide(snapshot, a.now).status
     assert status.phase == phase
-    assert status.message.endswith("41 of 67 GB")
+    assert status.message.endswith("41 of 67 GB") == (stage != "ready")
     assert conditions(status)["InferenceReady"] == ("False", reason)
 
 

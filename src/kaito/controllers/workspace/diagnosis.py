@@ -84,7 +84,7 @@ def _container(pod: Pod, container: Container) -> Wait | None:
 def _init(pod: Pod, container: Container) -> Wait | None:
     if container.state.running is None:
         return None
-    message = f"Init container {container.name} of pod {pod.metadata.name} runs."
+    message = f"Init container {container.name} of pod {pod.metadata.name} runs, the server starts after it."
     return Wait(_PHASE, Reason.PREPARING_WEIGHTS, message)
 
 

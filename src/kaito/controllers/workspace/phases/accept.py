@@ -27,7 +27,8 @@ def accept(snapshot: Snapshot) -> Step:
 
 
 def _placeholders(spec: dict[str, Any]) -> Failure | None:
-    found = [f"{path} ({word.group()})" for path, text in strings(spec) if (word := PLACEHOLDER.search(text))]
+    words = {path: PLACEHOLDER.findall(text) for path, text in strings(spec)}
+    found = [f"{path} ({', '.join(left)})" for path, left in words.items() if left]
     if not found:
         return None
     return Failure(

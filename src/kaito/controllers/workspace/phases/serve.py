@@ -10,11 +10,11 @@ from kaito.controllers.workspace.views import Pod
 from kaito.controllers.workspace.workload import admin_secret_name
 
 _STAGES: dict[Stage, tuple[str, Reason, str]] = {
-    "importing": ("StartingModel", Reason.STARTING_SERVER, "The server starts"),
-    "loading": ("LoadingWeights", Reason.LOADING_WEIGHTS, "The server loads the weights"),
-    "warming": ("Warming", Reason.WARMING, "The server warms up"),
-    "ready": ("Warming", Reason.ROLLING_OUT, "The server is ready, waiting for its probe"),
-    "draining": ("StartingModel", Reason.ROLLING_OUT, "The server finishes its last requests"),
+    "importing": ("StartingModel", Reason.STARTING_SERVER, "starts"),
+    "loading": ("LoadingWeights", Reason.LOADING_WEIGHTS, "loads the weights"),
+    "warming": ("Warming", Reason.WARMING, "warms up"),
+    "ready": ("Warming", Reason.ROLLING_OUT, "is ready, the kubelet's probe is still to see it"),
+    "draining": ("StartingModel", Reason.ROLLING_OUT, "finishes its last requests"),
 }
 """Where a server is, in the words of the Workspace."""
 
@@ -52,6 +52,6 @@ def _by_stage(pod: Pod, runtime: RuntimeStatus) -> Wait:
         message = f"Pod {pod.metadata.name}: {failure['message'] if failure else runtime['message']}"
         trouble = Failure(reason, message, failure["remedy"] if failure else "")
         return Wait("StartingModel", reason, message, trouble=trouble)
-    phase, reason, text = _STAGES[runtime["stage"]]
-    detail = f": {runtime['message']}" if runtime["message"] else ""
-    return Wait(phase, reason, f"{text} in pod {pod.metadata.name}{detail}")
+    phase, reason, does = _STAGES[runtime["stage"]]
+    detail = f": {runtime['message']}" if runtime["message"] and runtime["stage"] != "ready" else ""
+    return Wait(phase, reason, f"The server in pod {pod.metadata.name} {does}{detail}")
