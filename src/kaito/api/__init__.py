@@ -3,6 +3,16 @@
 from kaito.api.machine import MACHINE, MACHINE_RESOURCE, Machine
 from kaito.api.meta import Condition, ConditionStatus, LabelSelector, Model, ObjectMeta
 from kaito.api.resource import CustomResource, PrinterColumn
+from kaito.api.spec import (
+    AdapterSpec,
+    DataDestination,
+    DataSource,
+    InferenceSpec,
+    PresetOptions,
+    PresetSpec,
+    ResourceSpec,
+    TuningSpec,
+)
 from kaito.api.status import (
     AdapterState,
     LastFailure,
@@ -17,14 +27,6 @@ from kaito.api.workspace import (
     WORKSPACE_LABEL,
     WORKSPACE_NAMESPACE_LABEL,
     WORKSPACE_RESOURCE,
-    AdapterSpec,
-    DataDestination,
-    DataSource,
-    InferenceSpec,
-    PresetOptions,
-    PresetSpec,
-    ResourceSpec,
-    TuningSpec,
     Workspace,
 )
 

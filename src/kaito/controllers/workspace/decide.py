@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kaito.api import WORKSPACE_FINALIZER, WorkspaceStatus
+from kaito.controllers.workspace.conditions import Finding
 from kaito.controllers.workspace.phases.accept import accept
 from kaito.controllers.workspace.phases.claim_nodes import claim_nodes
 from kaito.controllers.workspace.phases.join_nodes import join_nodes
@@ -12,7 +13,7 @@ from kaito.controllers.workspace.phases.release import let_go, release_nodes, st
 from kaito.controllers.workspace.phases.serve import serve
 from kaito.controllers.workspace.phases.size import size
 from kaito.controllers.workspace.snapshot import Snapshot
-from kaito.controllers.workspace.status import Finding, deleting_status, status_of
+from kaito.controllers.workspace.status import deleting_status, status_of
 from kaito.controllers.workspace.step import Action, Failure, Step, Wait
 from kaito.controllers.workspace.transitions import Occurrence, occurrences
 

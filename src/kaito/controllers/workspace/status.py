@@ -1,35 +1,20 @@
-"""The status that follows from a finding: phase, message, timeline, conditions. Pure."""
+"""The status that follows from a finding: phase, message, plan, timeline. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kaito.api import AdapterState, Condition, LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
+from kaito.api import AdapterState, LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
 from kaito.controllers.options import STAND_IN
+from kaito.controllers.workspace.conditions import Finding, condition, conditions, endpoint
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
-from kaito.controllers.workspace.step import Failure, Wait
+from kaito.controllers.workspace.step import Wait
 from kaito.controllers.workspace.workload import weights_source
 from kaito.core.clock import parse_timestamp, timestamp
 from kaito.presets import Plan, gib
 
 TIMELINE_ROWS: Final = 32
-_BEFORE_NODES: Final = frozenset({"accept", "size"})
-_AFTER_NODES: Final = frozenset({"", "serve"})
 _LONGEST_MESSAGE: Final = 4096
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the phases found: the outcome of the one that has to wait, and its name; both empty when all is done."""
-
-    outcome: Wait | Failure | None
-    blocked_by: str
-
-    @property
-    def failure(self) -> Failure | None:
-        """What is wrong, whether it is the end or is tried again."""
-        return self.outcome.trouble if isinstance(self.outcome, Wait) else self.outcome
 
 
 def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceStatus:
@@ -45,7 +30,7 @@ def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceS
             "phase": phase,
             "message": _message(snapshot, finding),
             "eta": None,
-            "endpoint": _endpoint(snapshot) if answers else before.endpoint,
+            "endpoint": endpoint(snapshot) if answers else before.endpoint,
             "state": _state(before.state, phase),
             "target_node_count": plan.nodes if plan is not None else before.target_node_count,
             "worker_nodes": tuple(sorted(claim.node_name for claim in snapshot.own_claims if claim.node_name)),
@@ -53,7 +38,7 @@ def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceS
             "timeline": _timeline(before, phase, now),
             "adapters": _adapters(snapshot),
             "last_failure": _last_failure(before, finding, now),
-            "conditions": _conditions(snapshot, finding, now, answers=answers),
+            "conditions": conditions(snapshot, finding, now, answers=answers),
         }
     )
 
@@ -64,7 +49,7 @@ def deleting_status(snapshot: Snapshot, finding: Finding, now: datetime) -> Work
     outcome = finding.outcome
     message = outcome.message if outcome is not None else ""
     reason = outcome.reason if outcome is not None else Reason.RELEASING_NODES
-    deleting = _condition(snapshot, "WorkspaceDeleting", (True, reason, message), now)
+    deleting = condition(snapshot, "WorkspaceDeleting", (True, reason, message), now)
     kept = tuple(entry for entry in before.conditions if entry.type != "WorkspaceDeleting")
     return before.model_copy(
         update={
@@ -91,11 +76,6 @@ def _state(before: str | None, phase: str) -> str:
     return "NotReady" if before in {"Ready", "NotReady"} else "Pending"
 
 
-def _endpoint(snapshot: Snapshot) -> str:
-    metadata = snapshot.workspace.metadata
-    return f"http://{metadata.name}.{metadata.namespace}.svc/v1"
-
-
 def _message(snapshot: Snapshot, finding: Finding) -> str:
     outcome = finding.outcome
     if outcome is not None:
@@ -104,7 +84,7 @@ def _message(snapshot: Snapshot, finding: Finding) -> str:
         return text[:_LONGEST_MESSAGE]
     plan = snapshot.sized
     stand_in = f" It is a stand-in: a tiny model of the same architecture, not {plan.preset.repository}."
-    return f"{plan.preset.name} answers at {_endpoint(snapshot)}." + (
+    return f"{plan.preset.name} answers at {endpoint(snapshot)}." + (
         stand_in if snapshot.settings.weights == STAND_IN else ""
     )
 
@@ -172,41 +152,4 @@ def _last_failure(before: WorkspaceStatus, finding: Finding, now: datetime) -> L
         remedy=failure.remedy,
         terminal=failure.terminal,
         at=had.at if had is not None and same else timestamp(now),
-    )
-
-
-def _conditions(snapshot: Snapshot, finding: Finding, now: datetime, *, answers: bool) -> tuple[Condition, ...]:
-    outcome = finding.outcome
-    reason = outcome.reason if outcome is not None else ""
-    message = finding.failure.text if finding.failure is not None else (outcome.message if outcome is not None else "")
-    blocked = (False, reason, message)
-    claims = snapshot.own_claims
-    claimed = bool(claims) and all(claim.ready and not claim.deleting for claim in claims)
-    # A spec that was edited into one that cannot be served takes no node away.
-    nodes = finding.blocked_by in _AFTER_NODES or (claimed and finding.blocked_by in _BEFORE_NODES)
-    machines = nodes or claimed
-    ready = nodes and answers and outcome is None
-    where = f"The model answers at {_endpoint(snapshot)}."
-    judged = {
-        "MachineReady": (True, Reason.MACHINES_READY, "Every Machine is ready.") if machines else blocked,
-        "ResourceReady": (True, Reason.NODES_READY, "Every node is ready with its GPUs.") if nodes else blocked,
-        "InferenceReady": (True, Reason.MODEL_ANSWERS, where) if answers else blocked,
-        "WorkspaceReady": (True, Reason.WORKSPACE_READY, where) if ready else blocked,
-        "WorkspaceSucceeded": (True, Reason.WORKSPACE_SUCCEEDED, where) if ready else blocked,
-    }
-    return tuple(_condition(snapshot, name, verdict, now) for name, verdict in judged.items())
-
-
-def _condition(snapshot: Snapshot, name: str, verdict: tuple[bool, str, str], now: datetime) -> Condition:
-    holds, reason, message = verdict
-    before = snapshot.workspace.status.condition(name)
-    status = "True" if holds else "False"
-    moved = before is None or before.status != status
-    return Condition(
-        type=name,
-        status="True" if holds else "False",
-        reason=reason,
-        message=message,
-        last_transition_time=timestamp(now) if moved or before is None else before.last_transition_time,
-        observed_generation=snapshot.workspace.metadata.generation,
     )

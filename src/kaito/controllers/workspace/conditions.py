@@ -1,0 +1,72 @@
+"""The conditions that follow from a finding. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kaito.api import Condition
+from kaito.controllers.workspace.reasons import Reason
+from kaito.controllers.workspace.snapshot import Snapshot
+from kaito.controllers.workspace.step import Failure, Wait
+from kaito.core.clock import timestamp
+
+_BEFORE_NODES: Final = frozenset({"accept", "size"})
+_AFTER_NODES: Final = frozenset({"", "serve"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the phases found: the outcome of the one that has to wait, and its name; both empty when all is done."""
+
+    outcome: Wait | Failure | None
+    blocked_by: str
+
+    @property
+    def failure(self) -> Failure | None:
+        """What is wrong, whether it is the end or is tried again."""
+        return self.outcome.trouble if isinstance(self.outcome, Wait) else self.outcome
+
+
+def endpoint(snapshot: Snapshot) -> str:
+    """Return the base URL of the OpenAI API inside the cluster."""
+    metadata = snapshot.workspace.metadata
+    return f"http://{metadata.name}.{metadata.namespace}.svc/v1"
+
+
+def conditions(snapshot: Snapshot, finding: Finding, now: datetime, *, answers: bool) -> tuple[Condition, ...]:
+    """Return the conditions of a living Workspace; `answers` says whether a pod of it does."""
+    outcome = finding.outcome
+    reason = outcome.reason if outcome is not None else ""
+    message = finding.failure.text if finding.failure is not None else (outcome.message if outcome is not None else "")
+    blocked = (False, reason, message)
+    claims = snapshot.own_claims
+    claimed = bool(claims) and all(claim.ready and not claim.deleting for claim in claims)
+    # A spec that was edited into one that cannot be served takes no node away.
+    nodes = finding.blocked_by in _AFTER_NODES or (claimed and finding.blocked_by in _BEFORE_NODES)
+    machines = nodes or claimed
+    ready = nodes and answers and outcome is None
+    where = f"The model answers at {endpoint(snapshot)}."
+    judged = {
+        "MachineReady": (True, Reason.MACHINES_READY, "Every Machine is ready.") if machines else blocked,
+        "ResourceReady": (True, Reason.NODES_READY, "Every node is ready with its GPUs.") if nodes else blocked,
+        "InferenceReady": (True, Reason.MODEL_ANSWERS, where) if answers else blocked,
+        "WorkspaceReady": (True, Reason.WORKSPACE_READY, where) if ready else blocked,
+        "WorkspaceSucceeded": (True, Reason.WORKSPACE_SUCCEEDED, where) if ready else blocked,
+    }
+    return tuple(condition(snapshot, name, verdict, now) for name, verdict in judged.items())
+
+
+def condition(snapshot: Snapshot, name: str, verdict: tuple[bool, str, str], now: datetime) -> Condition:
+    """Return one condition; its time moves only when its status does."""
+    holds, reason, message = verdict
+    before = snapshot.workspace.status.condition(name)
+    status = "True" if holds else "False"
+    moved = before is None or before.status != status
+    return Condition(
+        type=name,
+        status="True" if holds else "False",
+        reason=reason,
+        message=message,
+        last_transition_time=timestamp(now) if moved or before is None else before.last_transition_time,
+        observed_generation=snapshot.workspace.metadata.generation,
+    )
