@@ -65,7 +65,7 @@ def nodes(value: Any, schema: StructuralSchema, path: Path = ()) -> Iterator[tup
 
 def _below(value: Any, schema: StructuralSchema, path: Path, *, member: bool) -> Iterator[tuple[Path, Any, bool]]:
     if is_granular(value, schema):
-        yield path, STRUCT if schema.reference else NODE, member
+        yield path, STRUCT if schema.reference and not member else NODE, member
         yield from nodes(value, schema, path)
     else:
         yield path, value, True
@@ -179,8 +179,14 @@ def without(value: Any, gone: Fields, owned: Fields, schema: StructuralSchema, p
     for element, item in zip(list_elements(value, schema), value, strict=True):
         here = (*path, element)
         if here not in below:
-            items.append(without(item, below, owned, schema.items or schema, here) or item)
+            left = without(item, below, owned, schema.items or schema, here)
+            items.append(_with_keys(left, item, schema) if isinstance(item, dict) else left)
     return items or None
+
+
+def _with_keys(left: Any, item: dict[str, Any], schema: StructuralSchema) -> dict[str, Any]:
+    keys = {name: item[name] for name in schema.list_map_keys if name in item}  # an item that stays keeps its name
+    return {**keys, **(left or {})}
 
 
 def difference(before: Any, after: Any, schema: StructuralSchema) -> tuple[Fields, Fields]:
@@ -192,11 +198,13 @@ def difference(before: Any, after: Any, schema: StructuralSchema) -> tuple[Field
 
 
 def _same(left: Any, right: Any) -> bool:
-    return (
-        left is right
-        or (type(left) is type(right) and bool(left == right))
-        or (_is_number(left, right) and left == right)
-    )
+    if left is right or _are((NODE, STRUCT), left, right):
+        return True
+    return bool(left == right) and (type(left) is type(right) or _is_number(left, right))
+
+
+def _are(markers: tuple[object, ...], *values: Any) -> bool:
+    return all(any(value is marker for marker in markers) for value in values)
 
 
 def _is_number(*values: Any) -> bool:

@@ -95,12 +95,40 @@ def test_a_subresource_cannot_rewrite_managed_fields():
 
 
 def test_an_item_changed_by_an_update_still_goes_with_its_applier():
-    def pods(*containers):
-        return {**deployment(1), "spec": {"template": {"spec": {"containers": list(containers)}}}}
-
     obj = apply(None, pods({"name": "a", "image": "1"}, {"name": "b"}), "alice", False, SCHEMA, NOW)
     after = copy.deepcopy(obj)
     after["spec"]["template"]["spec"]["containers"][0]["image"] = "2"
     obj = update(obj, after, "kubectl-set", SCHEMA, NOW)
     obj = apply(obj, pods({"name": "b"}), "alice", False, SCHEMA, NOW)
     assert obj["spec"]["template"]["spec"]["containers"] == [{"name": "b"}]
+
+
+def pods(*containers):
+    return {**deployment(1), "spec": {"template": {"spec": {"containers": list(containers)}}}}
+
+
+def test_a_new_list_item_belongs_to_its_writer_as_such():
+    obj = update(None, pods({"name": "a", "image": "1"}), "m", SCHEMA, NOW)
+    containers = owners(obj)[("m", "Update")]["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    assert containers['k:{"name":"a"}'] == {".": {}, "f:name": {}, "f:image": {}}
+
+
+def test_what_kubectl_applied_on_the_clients_side_goes_when_it_moves_to_server_side_apply():
+    first = pods({"name": "a", "image": "1"})
+    obj = update(None, first, "kubectl-client-side-apply", SCHEMA, NOW)
+    second = pods({"name": "a", "image": "1"}, {"name": "c", "image": "1"})
+    obj = update(obj, {**obj, "spec": second["spec"]}, "kubectl-client-side-apply", SCHEMA, NOW)
+    after = copy.deepcopy(obj)
+    after["metadata"]["managedFields"][0].update(manager="kubectl", operation="Apply")
+    obj = apply(update(obj, after, "kubectl", SCHEMA, NOW), pods({"name": "b"}), "kubectl", False, SCHEMA, NOW)
+    assert obj["spec"]["template"]["spec"]["containers"] == [{"name": "b"}]
+
+
+def test_an_item_that_stays_keeps_its_name():
+    obj = update(None, pods({"name": "a", "image": "1"}), "m", SCHEMA, NOW)
+    item = {"f:name": {}, "f:image": {}}
+    fields = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"a"}': item}}}}}
+    record = {"manager": "alice", "operation": "Apply", "apiVersion": "apps/v1", "fieldsV1": fields}
+    obj["metadata"]["managedFields"] = [record]
+    obj = apply(obj, pods({"name": "b"}), "alice", False, SCHEMA, NOW)
+    assert obj["spec"]["template"]["spec"]["containers"] == [{"name": "a"}, {"name": "b"}]
