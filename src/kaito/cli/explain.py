@@ -28,13 +28,14 @@ def chain(
     links += [_machine_link(machine) for machine in machines]
     links += [_pod_link(pod) for pod in pods]
     event = last_event(events)
-    if event is not None and status.get("phase") != "Ready":
+    said = " ".join(link.message for link in links)
+    if event is not None and status.get("phase") != "Ready" and event.get("message", "") not in said:
         regarding = event.get("involvedObject") or {}
         what = f"event of {regarding.get('kind', '')} {regarding.get('name', '')}"
         state: State = "waiting" if event.get("type") == "Warning" else "ok"
         links.append(Link(what, state, f"{event.get('reason', '')}: {event.get('message', '')}"))
     failure = status.get("lastFailure") or {}
-    if failure.get("remedy") and status.get("phase") != "Ready":
+    if failure.get("remedy") and status.get("phase") != "Ready" and failure["remedy"] not in said:
         links.append(Link("remedy", "failed" if failure.get("terminal") else "waiting", failure["remedy"]))
     return links
 
@@ -72,11 +73,11 @@ def _workspace_link(name: str, status: Object) -> Link:
 
 
 def _condition_links(status: Object) -> list[Link]:
-    """Return the conditions that are not True, each message once: several often tell the same cause."""
-    links, told = [], set()
+    """Return the conditions that are not True and say more than the status itself, each message once."""
+    links, told = [], {status.get("message") or ""}
     for item in status.get("conditions") or ():
         message = item.get("message") or ""
-        if item.get("status") == "True" or message in told or status.get("phase") == "Ready":
+        if item.get("status") == "True" or status.get("phase") == "Ready" or any(message in one for one in told):
             continue
         told.add(message)
         said = f"{item.get('reason', '')}: {message}".rstrip(": ")

@@ -13,7 +13,7 @@ def workspace(phase: str, message: str, **status: Any) -> dict[str, Any]:
 
 def test_the_chain_goes_from_the_workspace_to_the_remedy() -> None:
     conditions = [
-        {"type": "ResourceReady", "status": "False", "reason": "QuotaExceeded", "message": "no quota"},
+        {"type": "ResourceReady", "status": "False", "reason": "QuotaExceeded", "message": "no node"},
         {"type": "WorkspaceReady", "status": "False", "reason": "QuotaExceeded", "message": "no quota"},
     ]
     failure = {"reason": "QuotaExceeded", "message": "no quota", "remedy": "kaito cloud quota X 1", "terminal": True}
@@ -34,7 +34,7 @@ def test_the_chain_goes_from_the_workspace_to_the_remedy() -> None:
     event = {
         "type": "Warning",
         "reason": "LaunchFailed",
-        "message": "quota",
+        "message": "refused",
         "lastTimestamp": "2026-01-02T00:00:00Z",
         "involvedObject": {"kind": "Machine", "name": "ws1"},
     }
@@ -47,6 +47,14 @@ def test_the_chain_goes_from_the_workspace_to_the_remedy() -> None:
         ("remedy", "failed"),
     ]
     assert links[-1].message == "kaito cloud quota X 1"
+
+
+def test_what_was_said_once_is_not_said_again() -> None:
+    conditions = [{"type": "WorkspaceReady", "status": "False", "reason": "X", "message": "no quota"}]
+    event = {"type": "Warning", "reason": "X", "message": "no quota"}
+    failure = {"remedy": "ask for more"}
+    said = workspace("Failed", "no quota: ask for more", conditions=conditions, lastFailure=failure)
+    assert [link.what for link in chain(said, [], [], [event])] == ["Workspace w"]
 
 
 def test_a_ready_workspace_has_no_complaints() -> None:

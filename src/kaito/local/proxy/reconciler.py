@@ -9,6 +9,7 @@ import structlog
 from kaito.core import DONE, Cache, Controller, Event, EventRecorder, Key, Manager, Object, Result
 from kaito.core.kinds import ENDPOINT_SLICE, NODE, SERVICE
 from kaito.local.controllers.endpoints.decide import SERVICE_NAME
+from kaito.local.controllers.event_source import event_source
 from kaito.local.proxy.forwarder import Forwarder
 from kaito.local.proxy.loopback import add_address, remove_address
 from kaito.local.proxy.refusal import REASON, refusal_message
@@ -113,7 +114,7 @@ class ServiceProxy:
 
 def service_proxy(manager: Manager, *, local_nodes_only: bool = False) -> tuple[Controller, ServiceProxy]:
     """Return the proxy's controller and the proxy, which is to be stopped after the manager."""
-    proxy = ServiceProxy(manager.cache, manager.events, local_nodes_only=local_nodes_only)
+    proxy = ServiceProxy(manager.cache, event_source(manager, "kaito-proxy"), local_nodes_only=local_nodes_only)
     if local_nodes_only:
         manager.caching(NODE)
 

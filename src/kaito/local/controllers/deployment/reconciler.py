@@ -15,8 +15,10 @@ from kaito.core import (
     key_of,
 )
 from kaito.core.kinds import DEPLOYMENT, POD, REPLICA_SET
+from kaito.local.controllers.adoption import adopt
 from kaito.local.controllers.deployment.decide import REVISION, Decision, Resize, Snapshot, decide
 from kaito.local.controllers.deployment.rolling import size
+from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.template_hash import same_template
 
 
@@ -34,6 +36,8 @@ class DeploymentReconciler:
         deployment = self._cache.get(DEPLOYMENT, key)
         if deployment is None:
             return DONE  # its ReplicaSets go by their owner reference
+        if await adopt(self._cache, self._client, deployment, REPLICA_SET):
+            return DONE  # the adopted ReplicaSets bring it back
         decision = decide(self._gather(deployment), self._clock.now())
         if not await self._write_replica_sets(deployment, decision):
             return Result(requeue_after=0)
@@ -111,7 +115,9 @@ class DeploymentReconciler:
 
 def deployment_controller(manager: Manager) -> Controller:
     """Return the deployment controller of a local cluster."""
-    reconciler = DeploymentReconciler(manager.cache, manager.client, manager.events, manager.clock)
+    reconciler = DeploymentReconciler(
+        manager.cache, manager.client, event_source(manager, "deployment-controller"), manager.clock
+    )
 
     return Controller("deployment", reconciler).watching(DEPLOYMENT).owning(REPLICA_SET)
 

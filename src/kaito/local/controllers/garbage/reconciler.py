@@ -28,6 +28,7 @@ from kaito.core import (
     Result,
 )
 from kaito.core.kinds import CUSTOM_RESOURCE_DEFINITION
+from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.garbage.decide import FOREGROUND, Decision, OwnerState, decide
 from kaito.local.controllers.garbage.resources import collectable_kinds
 
@@ -196,7 +197,7 @@ def _uid(entry: Entry) -> Iterable[str]:
 
 async def garbage_collector(manager: Manager) -> Controller:
     """Return the garbage collector; it has discovered what the server serves and follows new CRDs."""
-    reconciler = GarbageReconciler(manager.cache, manager.client, manager.events)
+    reconciler = GarbageReconciler(manager.cache, manager.client, event_source(manager, "garbage-collector-controller"))
     controller = Controller("garbage-collector", reconciler).watching(
         CUSTOM_RESOURCE_DEFINITION, to=lambda _: [DISCOVER]
     )

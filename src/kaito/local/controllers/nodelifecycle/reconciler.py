@@ -15,6 +15,7 @@ from kaito.core import (
     key_of,
 )
 from kaito.core.kinds import LEASE, NODE, POD
+from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.nodelifecycle.decide import NodeDecision, eviction_wait, judge_node, not_ready_conditions
 from kaito.local.controllers.pods import is_active
 from kaito.local.controllers.scheduler.reconciler import BY_NODE
@@ -92,5 +93,7 @@ class NodeLifecycleReconciler:
 def node_lifecycle_controller(manager: Manager) -> Controller:
     """Return the node lifecycle controller of a local cluster. Needs the scheduler's index of pods by node."""
     manager.caching(LEASE)
-    reconciler = NodeLifecycleReconciler(manager.cache, manager.client, manager.events, manager.clock)
+    reconciler = NodeLifecycleReconciler(
+        manager.cache, manager.client, event_source(manager, "node-controller"), manager.clock
+    )
     return Controller("node-lifecycle", reconciler).watching(NODE)

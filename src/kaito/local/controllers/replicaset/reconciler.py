@@ -19,7 +19,9 @@ from kaito.core import (
 )
 from kaito.core.clock import timestamp
 from kaito.core.kinds import POD, REPLICA_SET
+from kaito.local.controllers.adoption import adopt
 from kaito.local.controllers.conditions import with_condition
+from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.replicaset.decide import Decision, decide, pod_from
 
 
@@ -41,6 +43,8 @@ class ReplicaSetReconciler:
         replica_set = self._cache.get(REPLICA_SET, key)
         if replica_set is None:
             return DONE  # its pods go by their owner reference
+        if await adopt(self._cache, self._client, replica_set, POD):
+            return DONE  # the adopted pods bring it back
         owned = self._cache.by_index(POD, "owner", replica_set["metadata"]["uid"])
         decision = decide(replica_set, [entry.decode() for entry in owned], self._clock.now())
         failure = await self._write_pods(replica_set, decision)
@@ -99,5 +103,7 @@ class ReplicaSetReconciler:
 
 def replica_set_controller(manager: Manager) -> Controller:
     """Return the replicaset controller of a local cluster."""
-    reconciler = ReplicaSetReconciler(manager.cache, manager.client, manager.events, manager.clock)
+    reconciler = ReplicaSetReconciler(
+        manager.cache, manager.client, event_source(manager, "replicaset-controller"), manager.clock
+    )
     return Controller("replicaset", reconciler).watching(REPLICA_SET).owning(POD)

@@ -22,6 +22,7 @@ from kaito.core import (
 from kaito.core.clock import timestamp
 from kaito.core.kinds import NODE, POD
 from kaito.local.controllers.conditions import condition
+from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.pods import is_terminal, node_name
 from kaito.local.controllers.scheduler.decide import Candidate, host_ports, place, wants_scheduling
 from kaito.local.controllers.scheduler.resources import used
@@ -117,7 +118,9 @@ def scheduler_controller(manager: Manager) -> Controller:
     """Return the scheduler of a local cluster. One worker: pods are placed one after the other."""
     manager.cache.add_index(POD, BY_NODE, _node_of)
     manager.cache.add_index(POD, WAITING, _waiting)
-    reconciler = SchedulerReconciler(manager.cache, manager.client, manager.events, manager.clock)
+    reconciler = SchedulerReconciler(
+        manager.cache, manager.client, event_source(manager, "default-scheduler"), manager.clock
+    )
 
     def waiting(_: Event) -> Iterable[Key]:
         return [entry.key for entry in manager.cache.by_index(POD, WAITING, "yes")]
