@@ -45,10 +45,8 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     obj = schema.default(obj)
     errors = schema.validate(obj, old)
     if not resource.custom:
-        wrong = [error for error in errors if error.cause is Cause.TYPE_INVALID]
-        if wrong:
-            raise status.bad_request(f"{_cannot_handle(resource)}: {wrong[0]}")
-        errors = [error for error in errors if not _left_to_writer(error)]
+        _refuse_wrong_types(resource, errors)
+        errors = [error for error in errors if not _tolerated(error)]
     refuse(resource, obj, errors)
     if not resource.custom:
         obj = apply_defaults(stored_version(resource), resource.kind, obj)
@@ -56,9 +54,21 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     return obj, warnings
 
 
-def _left_to_writer(error: FieldError) -> bool:
-    """Go fills a status in with zeros, so what is missing there is no error."""
-    return error.cause is Cause.REQUIRED and error.field.startswith("status")
+def _refuse_wrong_types(resource: Resource, errors: list[FieldError]) -> None:
+    for error in errors:
+        if error.cause is Cause.INVALID and " must be of type byte:" in error.detail:  # a secret: not to be repeated
+            raise status.bad_request(f"{_cannot_handle(resource)}: {error.field}: illegal base64 data")
+        if error.cause is Cause.TYPE_INVALID:
+            raise status.bad_request(f"{_cannot_handle(resource)}: {error}")
+
+
+def _tolerated(error: FieldError) -> bool:
+    """Say whether a real server lets this pass in a built-in object.
+
+    Go fills a status in with zeros, so nothing is missing there; names that repeat (of variables, say) are left to each
+    kind's own rules.
+    """
+    return error.cause is Cause.DUPLICATE or (error.cause is Cause.REQUIRED and error.field.startswith("status"))
 
 
 def _cannot_handle(resource: Resource) -> str:

@@ -61,12 +61,12 @@ class Api:
         path: str,
         body: Any = None,
         *,
-        type: str = "application/json",
+        media: str = "application/json",
         accept: str = "",
         **query: Any,
     ) -> Answer:
         data = body if isinstance(body, bytes | None) else orjson.dumps(body)
-        headers = {"Content-Type": type, "Accept": accept or "application/json"}
+        headers = {"Content-Type": media, "Accept": accept or "application/json"}
         url = self._server.url + path
         async with self._session.request(
             method, url, data=data, params=query, headers=headers, ssl=self._ssl
@@ -83,10 +83,10 @@ class Api:
             yield Watching(response)
 
     async def apply(self, path: str, body: Any, manager: str = "tester", **query: Any) -> Answer:
-        return await self("PATCH", path, body, type="application/apply-patch+yaml", fieldManager=manager, **query)
+        return await self("PATCH", path, body, media="application/apply-patch+yaml", fieldManager=manager, **query)
 
     async def merge(self, path: str, body: Any, **query: Any) -> Answer:
-        return await self("PATCH", path, body, type="application/merge-patch+json", **query)
+        return await self("PATCH", path, body, media="application/merge-patch+json", **query)
 
 
 class Watching:
@@ -132,6 +132,19 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[tuple[EmbeddedServer,
 
         run.stop = servers.aclose  # type: ignore[attr-defined]
         yield run
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]]:
+    """Waits until a condition holds that the server brings about in its own time."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]]) -> bool:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not await condition():  # noqa: ASYNC110 - the server gives no other sign than its answers
+                await asyncio.sleep(0.01)
+        return True
+
+    return wait
 
 
 @pytest.fixture

@@ -140,11 +140,14 @@ async def test_scale_works_on_deployments_and_custom_resources(kubectl):
     assert (await kubectl("get", "wk", "phi", "-o", "jsonpath={.resource.count}")).out == "2"
 
 
-async def test_a_watch_prints_a_row_for_each_change(kubectl, server: EmbeddedServer):
+async def test_a_watch_prints_a_row_for_each_change(kubectl, eventually, server: EmbeddedServer):
     await kubectl("apply", "-f", "-", stdin=POD)
     watching = asyncio.create_task(kubectl("get", "pods", "-w", "--request-timeout=1s"))
-    while not server.store._watchers.get("pods"):
-        await asyncio.sleep(0.01)
+
+    async def is_watched() -> bool:
+        return bool(server.store._watchers.get("pods"))
+
+    await eventually(is_watched)
     await kubectl("patch", "pod", "web", "--subresource=status", "-p", '{"status":{"phase":"Running"}}')
     await kubectl("delete", "pod", "web", "--wait=false")
     rows = [line.split() for line in (await watching).out.splitlines()]
@@ -182,14 +185,17 @@ async def test_describe_shows_the_events_of_an_object(kubectl, client):
     assert "Normal" in (await kubectl("get", "events.events.k8s.io")).out
 
 
-async def test_delete_waits_until_the_finalizer_is_gone(kubectl):
+async def test_delete_waits_until_the_finalizer_is_gone(kubectl, eventually):
     await kubectl("apply", "-f", WORKSPACES)
     await kubectl(
         "apply", "-f", "-", stdin=WORKSPACE.replace("{name: phi}", "{name: phi, finalizers: [example.org/x]}")
     )
     deleting = asyncio.create_task(kubectl("delete", "wk", "phi", "--timeout=10s"))
-    while "deletionTimestamp" not in (await kubectl("get", "wk", "phi", "-o", "json")).out:
-        await asyncio.sleep(0.01)
+
+    async def is_going() -> bool:
+        return "deletionTimestamp" in (await kubectl("get", "wk", "phi", "-o", "json")).out
+
+    await eventually(is_going)
     await kubectl("patch", "wk", "phi", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     assert (await deleting).out == 'workspace.example.org "phi" deleted\n'
     gone = await kubectl("get", "wk", "phi", fails=True)

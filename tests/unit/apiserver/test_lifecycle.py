@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from kaito.apiserver.lifecycle import SYSTEM_NAMESPACES
 from kaito.core import SystemClock
 
@@ -11,11 +13,15 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WORKSPACES = "/apis/example.org/v1/namespaces/default/workspaces"
 
 
-async def gone(api, path: str) -> bool:
-    async with asyncio.timeout(5):
-        while (await api("GET", path)).code != 404:
-            await asyncio.sleep(0.01)
-    return True
+@pytest.fixture
+def gone(eventually):
+    async def wait(api, path: str) -> bool:
+        async def is_missing() -> bool:
+            return (await api("GET", path)).code == 404
+
+        return await eventually(is_missing)
+
+    return wait
 
 
 async def test_a_new_server_has_its_namespaces_and_a_service_that_leads_to_it(api, server):
@@ -32,7 +38,7 @@ async def test_a_new_server_has_its_namespaces_and_a_service_that_leads_to_it(ap
     assert slices["ports"][0]["port"] == server.port
 
 
-async def test_a_deleted_namespace_is_emptied_before_it_goes(api):
+async def test_a_deleted_namespace_is_emptied_before_it_goes(api, gone):
     await api("POST", NAMESPACES, {"metadata": {"name": "team"}})
     await api("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
     await api("POST", CONFIG_MAPS, {"metadata": {"name": "held", "finalizers": ["example.org/x"]}})
@@ -47,21 +53,23 @@ async def test_a_deleted_namespace_is_emptied_before_it_goes(api):
     assert await gone(api, f"{NAMESPACES}/team")
 
 
-async def test_a_deleted_definition_takes_its_objects_with_it(api, definition):
+async def test_a_deleted_definition_takes_its_objects_with_it(api, definition, gone, eventually):
     assert (await api("POST", CRDS, definition)).code == 201
     await api(
         "POST", WORKSPACES, {"metadata": {"name": "a", "finalizers": ["x.org/y"]}, "resource": {"labelSelector": {}}}
     )
     await api("DELETE", f"{CRDS}/workspaces.example.org")
-    async with asyncio.timeout(5):
-        while "deletionTimestamp" not in (await api("GET", f"{WORKSPACES}/a")).body["metadata"]:
-            await asyncio.sleep(0.01)
+
+    async def is_going() -> bool:
+        return "deletionTimestamp" in (await api("GET", f"{WORKSPACES}/a")).body["metadata"]
+
+    await eventually(is_going)
     await api.merge(f"{WORKSPACES}/a", {"metadata": {"finalizers": None}})
     assert await gone(api, f"{CRDS}/workspaces.example.org")
     assert await gone(api, WORKSPACES)
 
 
-async def test_a_deletion_goes_on_after_a_restart(start, tmp_path):
+async def test_a_deletion_goes_on_after_a_restart(start, tmp_path, gone):
     _, api = await start(data_dir=tmp_path)
     await api("POST", NAMESPACES, {"metadata": {"name": "team"}})
     await api("POST", CONFIG_MAPS, {"metadata": {"name": "held", "finalizers": ["example.org/x"]}})
@@ -87,7 +95,7 @@ class LaterClock(SystemClock):
         self.slept.clear()
 
 
-async def test_events_are_forgotten_an_hour_after_they_were_last_seen(start):
+async def test_events_are_forgotten_an_hour_after_they_were_last_seen(start, gone):
     clock = LaterClock()
     _, api = await start(clock=clock)
     path = "/api/v1/namespaces/default/events"

@@ -148,7 +148,7 @@ async def test_labels_and_annotations_count_no_generation(api):
 async def test_a_failing_json_patch_test_is_unprocessable(api):
     await api("POST", CONFIG_MAPS, config_map(x="1"))
     patch = [{"op": "test", "path": "/data/x", "value": "2"}]
-    refused = await api("PATCH", f"{CONFIG_MAPS}/a", patch, type="application/json-patch+json")
+    refused = await api("PATCH", f"{CONFIG_MAPS}/a", patch, media="application/json-patch+json")
     assert refused.code == 422
 
 
@@ -158,7 +158,8 @@ async def test_unknown_fields_are_refused_warned_about_or_dropped(api, definitio
     strict = await api("POST", WORKSPACES, wrong, fieldValidation="Strict")
     assert strict.code == 400
     assert strict.body["message"] == (
-        'Workspace in version "v1" cannot be handled as a Workspace: strict decoding error: unknown field "resource.size"'
+        'Workspace in version "v1" cannot be handled as a Workspace: '
+        'strict decoding error: unknown field "resource.size"'
     )
     warned = await api("POST", WORKSPACES, wrong, dryRun="All")
     assert warned.headers.getall("Warning") == ['299 - "unknown field \\"resource.size\\""']
@@ -207,7 +208,7 @@ async def test_apply_of_a_status_that_has_no_object_is_not_found(api):
     ],
 )
 async def test_a_wrong_apply_is_refused(api, query, body, code):
-    refused = await api("PATCH", f"{CONFIG_MAPS}/a", body, type="application/apply-patch+yaml", **query)
+    refused = await api("PATCH", f"{CONFIG_MAPS}/a", body, media="application/apply-patch+yaml", **query)
     assert refused.code == code
 
 
@@ -225,6 +226,6 @@ async def test_the_template_of_a_running_pod_cannot_change(api):
         "PATCH",
         f"{PODS}/web",
         {"spec": {"containers": [{"name": "main", "image": "nginx:2"}]}},
-        type="application/strategic-merge-patch+json",
+        media="application/strategic-merge-patch+json",
     )
     assert image.body["spec"]["containers"][0]["image"] == "nginx:2"

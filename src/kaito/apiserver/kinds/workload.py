@@ -27,7 +27,7 @@ def validate_workload(obj: Object) -> list[FieldError]:
     spec = obj["spec"]
     errors = []
     selector, labels = spec.get("selector"), spec["template"].get("metadata", {}).get("labels") or {}
-    if not selector:
+    if selector is None:
         errors.append(required("spec.selector"))
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {obj['kind'].lower()}"))
