@@ -161,9 +161,9 @@ def test_deletion_leaves_no_machine_node_pod_service_or_process(workspace: Clust
             "-o", "name", "--ignore-not-found",
         )  # fmt: skip
 
-    def nothing() -> bool:
-        ours = [line for line in left().splitlines() if NAME in line or line.startswith(("machine", "node/ws"))]
-        runtime = [line for line in workspace.processes() if "kaito-runtime" in line or "kaito-node" in line]
-        return not ours and not runtime
+    def remains() -> list[str]:
+        objects = [line for line in left().splitlines() if NAME in line or line.startswith(("machine", "node/ws"))]
+        programs = ("kaito-runtime serve", "/kaito-node ", "VLLM::", "shim.py")
+        return objects + [line for line in workspace.processes() if any(name in line for name in programs)]
 
-    workspace.until("nothing of the Workspace left", nothing, timeout=60)
+    workspace.until("nothing of the Workspace left", lambda: not remains(), timeout=60, seen=remains)

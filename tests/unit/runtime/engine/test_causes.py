@@ -6,7 +6,10 @@ from kaito.runtime.engine.causes import engine_failure
 @pytest.mark.parametrize(
     ("cause", "reason"),
     [
-        ("ValueError: max seq len (131072), 48 GiB KV cache is needed, which is larger than the available", "ContextTooLong"),
+        (
+            "ValueError: max seq len (131072), 48 GiB KV cache is needed, which is larger than the available",
+            "ContextTooLong",
+        ),
         ("ValidationError: User-specified max_model_len (200000) is greater than the derived", "ContextTooLong"),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.5 GiB", "NotEnoughMemory"),
         ("ValueError: No available memory for the cache blocks.", "NotEnoughMemory"),

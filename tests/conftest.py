@@ -1,0 +1,27 @@
+"""What holds for every test: the logging that one of them sets up ends with it."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+_configure = structlog.configure
+
+
+def _configure_without_cache(**options: Any) -> None:
+    """Keep loggers from remembering a stream: pytest closes the one that a test wrote to."""
+    _configure(**{**options, "cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_without_cache
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:], root.level = handlers, level
