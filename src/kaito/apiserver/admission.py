@@ -3,7 +3,6 @@
 Pure: objects go in and come out, errors are raised as the API's refusals.
 """
 
-import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +40,8 @@ def rules_of(resource: Resource) -> KindRules:
 def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
     """Prune, default and validate an object by its schema; return it and the warnings. Raises the 400s and 422s."""
     resource = write.resource
+    if write.status_only and not resource.custom:
+        return _shape_status(write, obj, schema)
     warnings = _unknown_fields(write, schema.prune(obj))
     obj = schema.default(obj)
     errors = schema.validate(obj, old)
@@ -52,6 +53,19 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
         obj = apply_defaults(stored_version(resource), resource.kind, obj)
     rules_of(resource).admit(obj)
     return obj, warnings
+
+
+def _shape_status(write: Write, obj: Object, schema: StructuralSchema) -> tuple[Object, list[str]]:
+    """Shape the status alone: the rest is the live object, and no rule of a built-in kind looks at both."""
+    resource = write.resource
+    part: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "status": obj.get("status") or {}}
+    warnings = _unknown_fields(write, schema.prune(part))
+    part = schema.default(part)
+    errors = [error for error in schema.validate(part) if error.field.startswith("status")]
+    _refuse_wrong_types(resource, errors)
+    refuse(resource, obj, [error for error in errors if not _tolerated(error)])
+    shaped = apply_defaults(stored_version(resource), resource.kind, part)
+    return {**obj, "status": shaped.get("status") or {}}, warnings
 
 
 def _refuse_wrong_types(resource: Resource, errors: list[FieldError]) -> None:
@@ -94,9 +108,8 @@ def confine(write: Write, new: Object, old: Object) -> Object:
     """Return the object that the write may make: through status only the status changes, else everything but it."""
     resource = write.resource
     if write.status_only:
-        result = {**copy.deepcopy(old), "status": new.get("status")}
-        if "status" not in new:
-            del result["status"]
+        result = {**old, "metadata": dict(old["metadata"])}
+        _copy_key(new, result, "status")
         _copy_key(new["metadata"], result["metadata"], "managedFields")
         if rules_of(resource).status_writes_metadata:
             for name in ("labels", "annotations"):

@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import contextlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from kaito.apiserver.server import EmbeddedServer, ServerOptions
+from kaito.apiserver.server import EmbeddedServer, ServerOptions, certificates_of
 from kaito.core import configure_logging
 from kaito.core.errors import KaitoError
 
@@ -81,14 +83,30 @@ async def serve(options: ServerOptions) -> None:
         _log.info("stopping")
 
 
+def _make_certificates_apart(options: ServerOptions) -> None:
+    """Make missing certificates in a child process: what that imports would stay in the memory of this one (10 MiB).
+
+    Whatever goes wrong there goes wrong again when the server starts, which says so.
+    """
+    assert options.data_dir is not None
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(OSError, KaitoError):
+            certificates_of(options, options.data_dir)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parsed = parser().parse_args(arguments)
     if bool(parsed.tls_cert_file) != bool(parsed.tls_private_key_file):
         parser().error("--tls-cert-file and --tls-private-key-file go together")
     configure_logging(parsed.log_level)
+    options = options_of(parsed)
+    _make_certificates_apart(options)
     try:
-        asyncio.run(serve(options_of(parsed)))
+        asyncio.run(serve(options))
     except KaitoError as error:
         sys.stderr.write(f"kaito-apiserver: {error.message} {error.remedy}\n")
         return 1

@@ -5,7 +5,6 @@ JSON, which such clients accept as well.
 """
 
 import base64
-import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,6 +20,8 @@ MEDIA_TYPE: Final = "application/vnd.kubernetes.protobuf"
 
 _MAGIC: Final = b"k8s\x00"
 _FLAGS: Final = "!*%+"
+_LAST_SECOND: Final = 253_402_300_799
+"""The last second of the year 9999."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,7 +38,7 @@ def decode(body: bytes) -> Object:
     if not body.startswith(_MAGIC):
         raise ValueError("the body does not begin with the magic number of Kubernetes protobuf")
     envelope = dict(_fields(body[len(_MAGIC) :]))
-    type_meta = {number: value.decode() for number, value in _fields(envelope.get(1, b""))}
+    type_meta = {number: _bytes(value).decode() for number, value in _fields(_bytes(envelope.get(1, b"")))}
     api_version, kind = type_meta.get(1, ""), type_meta.get(2, "")
     group, _, version = api_version.rpartition("/")
     name = f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
@@ -106,10 +107,22 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             return value, position
 
 
-def _message(data: bytes, name: str) -> Object:
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError("a number stands where text or a message belongs")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError("text stands where a number belongs")
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _message(data: Any, name: str) -> Object:
     known = _type(name)
     result: Object = {}
-    for number, raw in _fields(data):
+    for number, raw in _fields(_bytes(data)):
         field = known.get(number)
         if field is None:
             continue  # written by a newer client, as an unknown JSON field would be
@@ -127,41 +140,39 @@ def _message(data: bytes, name: str) -> Object:
     return result
 
 
-def _entry(raw: bytes, kind: str) -> tuple[str, Any]:
-    pair = dict(_fields(raw))
+def _entry(raw: Any, kind: str) -> tuple[str, Any]:
+    pair = dict(_fields(_bytes(raw)))
     empty: Any = 0 if kind in ("i", "b") else b""
-    return pair.get(1, b"").decode(), _value(pair.get(2, empty), kind)
+    return _bytes(pair.get(1, b"")).decode(), _value(pair.get(2, empty), kind)
 
 
 def _value(raw: Any, kind: str) -> Any:
     match kind:
         case "s":
-            return raw.decode()
+            return _bytes(raw).decode()
         case "i":
-            return raw - (1 << 64) if raw >> 63 else raw
+            return _number(raw)
         case "b":
-            return bool(raw)
-        case "f":
-            return struct.unpack("<d", raw)[0]
+            return bool(_number(raw))
         case "y":
-            return base64.b64encode(raw).decode()
+            return base64.b64encode(_bytes(raw)).decode()
         case "q":
-            return dict(_fields(raw)).get(1, b"0").decode()
+            return _bytes(dict(_fields(_bytes(raw))).get(1, b"0")).decode()
         case "x":
-            parts = dict(_fields(raw))
-            return parts.get(3, b"").decode() if parts.get(1) else _value(parts.get(2, 0), "i")
+            parts = dict(_fields(_bytes(raw)))
+            return _bytes(parts.get(3, b"")).decode() if parts.get(1) else _number(parts.get(2, 0))
         case "t" | "m":
-            return _time(raw, micro=kind == "m")
+            return _time(_bytes(raw), micro=kind == "m")
         case "r":
-            text = dict(_fields(raw)).get(1, b"")
+            text = _bytes(dict(_fields(_bytes(raw))).get(1, b""))
             return orjson.loads(text) if text else None
     return _message(raw, kind[1:])
 
 
 def _time(raw: bytes, *, micro: bool) -> str | None:
     parts = dict(_fields(raw))
-    seconds = _value(parts.get(1, 0), "i")
-    moment = _EPOCH + timedelta(seconds=seconds, microseconds=parts.get(2, 0) // 1000) if seconds > 0 else None
-    if moment is None:
+    seconds = _number(parts.get(1, 0))
+    if not 0 < seconds <= _LAST_SECOND:
         return None
+    moment = _EPOCH + timedelta(seconds=seconds, microseconds=min(_number(parts.get(2, 0)) // 1000, 999_999))
     return micro_timestamp(moment) if micro else timestamp(moment)

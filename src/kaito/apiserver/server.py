@@ -113,7 +113,7 @@ class EmbeddedServer:
             )
             store = Store(home / "state.db" if options.data_dir else None, history_limit=options.history_limit)
             stack.callback(store.close)
-            server = cls(options, _certificates(options, home), token, store)
+            server = cls(options, certificates_of(options, home), token, store)
             stack.callback(server._audit.close)
             await server._listen(stack)
             server.lifecycle.create_first_objects(options.bind, server.port)
@@ -201,7 +201,8 @@ class EmbeddedServer:
         return path
 
 
-def _certificates(options: ServerOptions, home: Path) -> tls.Certificates:
+def certificates_of(options: ServerOptions, home: Path) -> tls.Certificates:
+    """Return the given certificates, else those in the data directory `home`, which are made when they are missing."""
     if options.tls_cert_file and options.tls_private_key_file:
         authority = options.tls_cert_file.with_name("ca.crt")
         return tls.Certificates(

@@ -13,7 +13,7 @@ from kaito.apiserver.kinds import event, service
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import invalid
+from kaito.apiserver.schema import StructuralSchema, invalid
 from kaito.apiserver.store import Store
 from kaito.apiserver.versions import served_form, stored_form
 from kaito.core.clock import timestamp
@@ -131,13 +131,15 @@ class Writer:
         admission.check_versions(write, new, old)
         old, new = incoming(resource, old), incoming(resource, new)
         new = admission.confine(write, new, old)
+        if new == old:
+            return Outcome(outgoing(resource, old), 200, self._warned(resource, []))
         schema = self.registry.schema(resource)
         new, warnings = admission.shape(write, new, old, schema)
         admission.finish_update(write, new, old)
         if resource.storage_key == CRD_STORAGE and not write.status_only:
             self._establish(write, new)
         if manage:
-            new = fieldmanager.update(old, new, write.manager, schema, write.now, write.target.subresource)
+            _record(write, new, old, schema)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if admission.same(new, old):
             new = old
@@ -243,6 +245,15 @@ class Writer:
             self.registry.withdraw(key.name)
             self.store.wake_watchers()
         self.on_removed()
+
+
+def _record(write: Write, new: Object, old: Object, schema: StructuralSchema) -> None:
+    """Write into `new` who owns its fields now; of a status write nothing but the status can have changed hands."""
+    subresource = write.target.subresource
+    names = ("apiVersion", "kind", "metadata", "status") if write.status_only else tuple({**old, **new})
+    before, after = ({name: obj[name] for name in names if name in obj} for obj in (old, new))
+    recorded = fieldmanager.update(before, after, write.manager, schema, write.now, subresource)
+    new["metadata"] = recorded["metadata"]
 
 
 def incoming(resource: Resource, obj: Object) -> Object:

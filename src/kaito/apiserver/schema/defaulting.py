@@ -16,7 +16,7 @@ def defaulted(value: Any, schema: "StructuralSchema") -> Any:
         return _defaulted_object(value, schema)
     if isinstance(value, list) and schema.items is not None:
         return [defaulted(item, schema.items) for item in value]
-    return copy.deepcopy(value)
+    return copy.deepcopy(value) if isinstance(value, list) else value
 
 
 def _defaulted_object(value: dict[str, Any], schema: "StructuralSchema") -> dict[str, Any]:
