@@ -33,10 +33,14 @@ cloud = typer.Typer(
 )
 app.add_typer(cloud, name="cloud", short_help="Show the local cloud, or tell it what to answer.")
 
-PodCidr = Annotated[str, typer.Option(help="Pod addresses (default: 127.244.0.0/16, with --kubeconfig 10.244.0.0/16).")]
+ServiceCidr = Annotated[
+    str, typer.Option(help="Service addresses (default: the first free of 127.96.0.0/16, 127.97.0.0/16 …).")
+]
+PodCidr = Annotated[
+    str, typer.Option(help="Pod addresses (default: the first free of 127.244.0.0/16 …; else 10.244.0.0/16).")
+]
 Detach = Annotated[bool, typer.Option("--detach/--foreground", help="Return when the cluster runs, or stay.")]
 Sku = Annotated[str, typer.Argument(help="A machine size, such as Standard_NC6s_v3.")]
-
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -73,7 +77,7 @@ def up(
     kubeconfig: KubeconfigOption = None,
     port: PortOption = 7443,
     weights: WeightsOption = "stand-in",
-    service_cidr: Annotated[str, typer.Option(help="Service addresses of the embedded cluster.")] = "127.96.0.0/16",
+    service_cidr: ServiceCidr = "",
     pod_cidr: PodCidr = "",
     detach: Detach = True,
 ) -> None:

@@ -85,6 +85,11 @@ class ClusterDirectory:
         return self.root / "supervisor.json"
 
     @property
+    def ranges(self) -> Path:
+        """Which addresses the cluster's Services and pods have."""
+        return self.root / "ranges.json"
+
+    @property
     def cloud(self) -> Path:
         """The local cloud: `cloud.yaml` and `instances/`."""
         return self.root / "cloud"

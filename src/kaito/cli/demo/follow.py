@@ -1,7 +1,7 @@
 """Follows a Workspace and prints one line per phase, with its time."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.status import Status
@@ -88,11 +88,11 @@ def is_ready(workspace: Object) -> bool:
 
 
 def ready_time(workspace: Object) -> datetime | None:
-    """Return when the Workspace became ready, from its timeline; None when that does not say."""
-    for entry in reversed((workspace.get("status") or {}).get("timeline") or ()):
-        if entry.get("phase") == "Ready":
-            return parse_timestamp(entry["startedAt"])
-    return None
+    """Return when the Workspace became ready: the end of the last phase of its timeline; None when that is not over."""
+    timeline = [one for one in (workspace.get("status") or {}).get("timeline") or () if one.get("phase") != "Ready"]
+    if not timeline or timeline[-1].get("seconds") is None:
+        return None
+    return parse_timestamp(timeline[-1]["startedAt"]) + timedelta(seconds=timeline[-1]["seconds"])
 
 
 async def _last_link(client: Client, key: Key, workspace: Object) -> str:

@@ -109,7 +109,8 @@ class ServiceProxy:
             return
         self._refused[address] = message
         _log.warning("service address refused", service=service["metadata"]["name"], error=message)
-        self._events.record(service, "Warning", REASON, message)
+        if service["spec"].get("selector"):  # the API server's own Service has another address in every kubeconfig
+            self._events.record(service, "Warning", REASON, message)
 
 
 def service_proxy(manager: Manager, *, local_nodes_only: bool = False) -> tuple[Controller, ServiceProxy]:

@@ -13,6 +13,7 @@ import msgspec
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory
 from kaito.local.processes.child import environment
+from kaito.local.supervisor.ranges import choose, is_unclaimed, read_ranges
 from kaito.local.supervisor.readiness import last_words
 from kaito.local.supervisor.settings import (
     SupervisorSettings,
@@ -64,11 +65,13 @@ def check_runtime(weights: str) -> None:
 
 
 def prepare(settings: SupervisorSettings) -> SupervisorSettings:
-    """Check what a start needs; return the settings with their ports. KaitoError names what is missing."""
+    """Check what a start needs; return the settings with ports and ranges. KaitoError names what is missing."""
     settings.paths.prepare()
     check_runtime(settings.weights)
     if settings.embedded and read_state(settings.paths) is None:
         check_port(settings.port)
+    ranges = choose(settings.ranges, read_ranges(settings.paths), is_unclaimed, embedded=settings.embedded)
+    settings = msgspec.structs.replace(settings, service_cidr=ranges.service_cidr, pod_cidr=ranges.pod_cidr)
     return with_metrics_ports(settings)
 
 

@@ -8,24 +8,22 @@ import msgspec
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory
 from kaito.local.processes import ProcessIdentity
+from kaito.local.supervisor.ranges import Ranges
 
 DEFAULT_PORT = 7443
-SERVICE_CIDR = "127.96.0.0/16"
-"""Service addresses of the embedded cluster: loopback, so that a forwarder can listen on each."""
-NODE_CIDR = "127.244.0.0/16"
-"""Pod addresses of the embedded cluster."""
-NODE_CIDR_ON_REAL = "10.244.0.0/16"
-"""Pod addresses on a real control plane, which refuses loopback addresses as endpoints."""
 
 
 class SupervisorSettings(msgspec.Struct, frozen=True, rename="camel"):
-    """Options of `kaito up`. `kubeconfig` names a real API server; empty means our own. Ports are TCP on 127.0.0.1."""
+    """Options of `kaito up`. `kubeconfig` names a real API server; empty means our own. Ports are TCP on 127.0.0.1.
+
+    Empty ranges and zero ports are filled in by `prepare`.
+    """
 
     directory: str
     port: int = DEFAULT_PORT
     kubeconfig: str = ""
     weights: str = "stand-in"
-    service_cidr: str = SERVICE_CIDR
+    service_cidr: str = ""
     pod_cidr: str = ""
     cluster_port: int = 0
     controller_port: int = 0
@@ -42,9 +40,9 @@ class SupervisorSettings(msgspec.Struct, frozen=True, rename="camel"):
         return not self.kubeconfig
 
     @property
-    def node_cidr(self) -> str:
-        """The range that the machines' pod addresses are cut from."""
-        return self.pod_cidr or (NODE_CIDR if self.embedded else NODE_CIDR_ON_REAL)
+    def ranges(self) -> Ranges:
+        """Its addresses."""
+        return Ranges(self.service_cidr, self.pod_cidr)
 
     @property
     def client_kubeconfig(self) -> Path:

@@ -17,6 +17,7 @@ from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, iden
 from kaito.local.supervisor import specs
 from kaito.local.supervisor.custom_resources import install_custom_resources
 from kaito.local.supervisor.kubeconfig import make_token, write_kubeconfig
+from kaito.local.supervisor.ranges import claim_ranges, write_ranges
 from kaito.local.supervisor.readiness import wait_ready
 from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState, check_port
 from kaito.local.supervisor.steps import Step, StepReporter
@@ -44,9 +45,6 @@ class Supervisor:
             if not stop.is_set():
                 self._report(Step("", "done"))
                 await stop.wait()
-        except KaitoError as error:
-            self._report(Step("", "failed", message=f"{error.message} {error.remedy}".strip()))
-            raise
         finally:
             await self._end()
 
@@ -101,7 +99,7 @@ class Supervisor:
                 nodes=paths.nodes,
                 logs=paths.logs,
                 kubeconfig=self._settings.client_kubeconfig,
-                cluster_cidr=self._settings.node_cidr,
+                cluster_cidr=self._settings.pod_cidr,
                 kubelet_token=str(paths.kubelet_token_file) if self._settings.embedded else "",
             )
             self._room = MachineRoom(settings, self._records, self._clock)
@@ -152,7 +150,7 @@ class Supervisor:
 async def hold(settings: SupervisorSettings) -> AsyncIterator[None]:
     """Be the one supervisor of the folder: take the lock, end what a crashed one left, say who we are.
 
-    KaitoError (AlreadyRunning) when another supervisor holds the lock.
+    KaitoError (AlreadyRunning, RangeInUse) when another supervisor holds the lock, or our addresses.
     """
     paths = settings.paths
     descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -172,7 +170,9 @@ async def hold(settings: SupervisorSettings) -> AsyncIterator[None]:
         own = identify(os.getpid())
         state = SupervisorState(os.getpid(), own.start_ticks if own else 0, settings)
         paths.state.write_bytes(msgspec.json.encode(state))
-        yield
+        with claim_ranges(settings.ranges):
+            write_ranges(paths, settings.ranges)
+            yield
         paths.state.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
@@ -197,6 +197,7 @@ async def supervise(settings: SupervisorSettings, report: StepReporter) -> int:
         async with hold(settings):
             await Supervisor(settings, report, SystemClock()).run(stop)
     except KaitoError as error:
+        report(Step("", "failed", message=f"{error.message} {error.remedy}".strip()))
         _log.error("the cluster did not start", error=str(error))
         return 1
     return 0
