@@ -10,6 +10,7 @@ import yaml
 
 from kaito.apiserver import protobuf, status
 from kaito.apiserver.resources import GroupVersion, Resource
+from kaito.apiserver.schema import Cause, named_type
 from kaito.core.objects import Key, Object
 
 JSON = "application/json"
@@ -20,6 +21,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
+_OBJECT_META = named_type("meta.v1.ObjectMeta")
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -124,6 +126,8 @@ class DeleteOptions(msgspec.Struct, frozen=True, rename="camel"):
 def delete_options(options: Options, body: bytes, content_type: str) -> DeleteOptions:
     """Return the options of a delete: the body's, else the query's."""
     raw: Any = decode(body, content_type) if body.strip() else {}
+    if not isinstance(raw, dict):
+        raise status.bad_request("invalid DeleteOptions: must be of type object")
     if grace := options.number("gracePeriodSeconds"):
         raw.setdefault("gracePeriodSeconds", grace)
     elif options.text("gracePeriodSeconds") == "0":
@@ -206,11 +210,20 @@ def expect_object(body: Any, resource: Resource) -> Object:
             f"the API version in the data ({api_version}, Kind={kind}) does not match the expected API version "
             f"({resource.api_version}, Kind={resource.kind})"
         )
-    metadata = body.get("metadata")
-    if metadata is None:
-        body["metadata"] = {}
-    elif not isinstance(metadata, dict):
-        raise status.bad_request(
-            f'{kind} in version "{resource.gv.version}" cannot be handled as a {kind}: metadata is not an object'
-        )
+    metadata = _OBJECT_META.default(part(body, "metadata"))
+    for error in _OBJECT_META.validate(metadata):
+        if error.cause is Cause.TYPE_INVALID:
+            words = f'{kind} in version "{resource.gv.version}" cannot be handled as a {kind}'
+            raise status.bad_request(f"{words}: metadata.{error}")
+    body["metadata"] = metadata
     return body
+
+
+def part(body: Object, name: str) -> Object:
+    """Return an object's field that is an object itself, empty when it is absent; 400 when it is something else."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise status.bad_request(f"{name} must be an object")
+    return value

@@ -51,17 +51,19 @@ def write_scale(writer: Writer, write: Write, content_type: str, body: bytes) ->
         scale = patch.json_merge_patch(scale, change)
     else:
         scale = change
+    if not isinstance(scale, dict):
+        raise status.bad_request("a Scale must be an object")
     return _scaled(writer, write, live, scale)
 
 
 def _scaled(writer: Writer, write: Write, live: Object, scale: Object) -> Outcome:
     assert write.resource.scale is not None
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or replicas < 0:
+    replicas = request.part(scale, "spec").get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         error: FieldError = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid_error("autoscaling", "Scale", write.target.name, [error])
     new = copy.deepcopy(live)
-    given = scale.get("metadata") or {}
+    given = request.part(scale, "metadata")
     for name in ("resourceVersion", "uid"):
         if given.get(name):
             new["metadata"][name] = given[name]
@@ -77,8 +79,8 @@ def _scaled(writer: Writer, write: Write, live: Object, scale: Object) -> Outcom
 def bind(writer: Writer, write: Write, body: Object) -> Outcome:
     """Assign a pod to the node that a Binding names; 409 when it has one already."""
     pod = writer.live(write)
-    node = (body.get("target") or {}).get("name")
-    if not node:
+    node = request.part(body, "target").get("name")
+    if not isinstance(node, str) or not node:
         raise status.bad_request('Binding "" is invalid: target.name: Required value')
     name = pod["metadata"]["name"]
     if pod["spec"].get("nodeName"):
@@ -99,6 +101,6 @@ def bind(writer: Writer, write: Write, body: Object) -> Outcome:
 
 def evict(writer: Writer, write: Write, body: Object) -> Outcome:
     """Delete a pod on behalf of an Eviction; there are no disruption budgets here that could refuse it."""
-    options = request.delete_options(write.options, orjson.dumps(body.get("deleteOptions") or {}), request.JSON)
+    options = request.delete_options(write.options, orjson.dumps(request.part(body, "deleteOptions")), request.JSON)
     deletion.delete(writer, write, options)
     return Outcome({**_SUCCESS, "code": 201}, 201)

@@ -61,6 +61,8 @@ class Writer:
         resource, rules = write.resource, admission.rules_of(write.resource)
         obj = incoming(resource, obj)
         metadata.begin(obj, timestamp(write.now), self._chance)
+        if not obj["metadata"].get("name"):
+            admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
         self._require_free_name(write, key_of(obj))
         schema = self.registry.schema(resource)
