@@ -29,7 +29,7 @@ def main() -> None:
 
 async def run(kubeconfig: str | None, metrics_address: str, *, proxy_only: bool) -> None:
     """Run the parts of a cluster that an API server does not have. KaitoError when the server cannot be used."""
-    async with Manager.connect("cluster", kubeconfig=kubeconfig, metrics_address=metrics_address) as manager:
+    async with Manager.connect("kaito-cluster", kubeconfig=kubeconfig, metrics_address=metrics_address) as manager:
         controller, proxy = service_proxy(manager, local_nodes_only=proxy_only)
         manager.add(controller)
         if not proxy_only:

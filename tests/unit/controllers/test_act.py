@@ -5,7 +5,17 @@ import pytest
 from kaito.controllers.workspace import WorkspaceReconciler, decide
 from kaito.controllers.workspace.act import Actor, NameTakenError
 from kaito.controllers.workspace.reconciler import _refusal
-from kaito.core import AlreadyExistsError, ConflictError, ForbiddenError, Key, NotFoundError, Status
+from kaito.core import (
+    AlreadyExistsError,
+    CacheEntry,
+    ConflictError,
+    ForbiddenError,
+    Key,
+    Metadata,
+    NotFoundError,
+    OwnerReference,
+    Status,
+)
 
 KEY = Key("team", "phi")
 
@@ -21,6 +31,7 @@ class Recorder:
         self.calls = []
         self.failures = failures
         self.secret = {"metadata": {}}
+        self.forced = {}
 
     def _call(self, verb, what):
         self.calls.append((verb, what))
@@ -31,9 +42,10 @@ class Recorder:
     async def create(self, obj):
         self._call("create", obj["kind"])
 
-    async def apply(self, obj, *, owner=None, subresource=""):
+    async def apply(self, obj, *, owner=None, subresource="", force=True):
         self._call("apply", subresource or obj["kind"])
         self.last = obj
+        self.forced[subresource or obj["kind"]] = force
 
     async def patch(self, _kind, _key, body):
         self.body = body
@@ -47,12 +59,21 @@ class Recorder:
         return self.secret
 
 
-def acting(client):
-    return Actor(client, lambda: "token")
+class Cached:
+    """A cache in which every child of the Workspace belongs to `owner`; without one there are no children."""
+
+    def __init__(self, owner=""):
+        self._owner = owner
+
+    def entry(self, kind, key):
+        if not self._owner:
+            return None
+        owner = OwnerReference("kaito.sh/v1alpha1", "Workspace", "phi", self._owner, controller=True)
+        return CacheEntry(kind, Metadata(name=key.name, namespace=key.namespace, owner_references=(owner,)), b"{}")
 
 
-async def run(a, client, snapshot):
-    await acting(client).act(snapshot, decide(snapshot, a.now))
+async def run(a, client, snapshot, cache=None):
+    await Actor(client, cache or Cached(), lambda: "token").act(snapshot, decide(snapshot, a.now))
     return client.calls
 
 
@@ -138,7 +159,7 @@ class Surroundings:
 async def test_a_refused_write_is_on_the_workspace_and_is_tried_again(a):
     around = Surroundings(a.snapshot(), a.now)
     client = Recorder(create=answer(ForbiddenError, 403))
-    reconciler = WorkspaceReconciler(around, acting(client), around, around, around, around)
+    reconciler = WorkspaceReconciler(around, Actor(client, Cached(), lambda: "token"), around, around, around, around)
     with pytest.raises(ForbiddenError):
         await reconciler.reconcile(KEY)
     status = client.last["status"]
@@ -151,3 +172,24 @@ async def test_a_refused_write_is_on_the_workspace_and_is_tried_again(a):
 def test_every_refusal_has_a_remedy():
     for error in (answer(ForbiddenError, 403), NameTakenError("Secret x")):
         assert _refusal(error).remedy
+
+
+async def test_a_service_of_somebody_else_is_left_alone(a):
+    client = Recorder(apply_Service=answer(ConflictError))
+    with pytest.raises(NameTakenError) as caught:
+        await run(a, client, a.serving(deployment=None))
+    assert "Service phi" in caught.value.message
+    assert ("apply", "Deployment") not in client.calls
+
+
+async def test_foreign_edits_of_our_own_children_are_undone(a):
+    client = Recorder()
+    await run(a, client, a.serving(deployment=None), Cached(owner=a.uid))
+    assert client.forced["Service"] is True
+    assert client.forced["Deployment"] is True
+
+
+async def test_a_child_of_another_workspace_of_that_name_is_not_forced(a):
+    client = Recorder()
+    await run(a, client, a.serving(deployment=None), Cached(owner="an-earlier-one"))
+    assert client.forced["Service"] is False

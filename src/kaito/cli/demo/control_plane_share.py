@@ -115,7 +115,7 @@ def _read(line: bytes | str) -> AuditedWrite | None:
         resource = reference.get("resource", "")
         subresource = reference.get("subresource", "")
         return AuditedWrite(
-            agent=_agent(str(event.get("userAgent") or "")),
+            agent=str(event.get("userAgent") or "").partition("/")[0],
             verb=event["verb"],
             resource=f"{resource}/{subresource}" if subresource else resource,
             name=reference.get("name", ""),
@@ -124,9 +124,3 @@ def _read(line: bytes | str) -> AuditedWrite | None:
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _agent(user_agent: str) -> str:
-    """Return the program of a user agent; core writes `kaito-` before a manager's own name."""
-    program = user_agent.split("/")[0]
-    return program.removeprefix("kaito-") if program.startswith("kaito-kaito-") else program

@@ -8,10 +8,12 @@ from kaito.controllers.workspace.decide import Decision
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, SetFinalizers
-from kaito.core import Client
+from kaito.core import Cache, Client
 from kaito.core.errors import AlreadyExistsError, ConflictError, KaitoError, NotFoundError
-from kaito.core.kinds import SECRET
-from kaito.core.objects import Key, Object, owner_reference
+from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
+from kaito.core.objects import Key, Object, key_of, owner_reference
+
+_CHILDREN = {kind.kind: kind for kind in (CONFIG_MAP, DEPLOYMENT, SERVICE)}
 
 
 class NameTakenError(KaitoError):
@@ -28,8 +30,9 @@ class NameTakenError(KaitoError):
 class Actor:
     """Carries out decisions. `token` draws the secret of an admin port."""
 
-    def __init__(self, client: Client, token: Callable[[], str]) -> None:
+    def __init__(self, client: Client, cache: Cache, token: Callable[[], str]) -> None:
         self._client = client
+        self._cache = cache
         self._token = token
 
     async def act(self, snapshot: Snapshot, decision: Decision) -> None:
@@ -51,7 +54,7 @@ class Actor:
     async def _one(self, workspace: Workspace, action: Action) -> None:
         match action:
             case Apply(obj):
-                await self._client.apply(obj, owner=reference(workspace))
+                await self._apply(workspace, obj)
             case Create(_, obj):
                 await self._create(obj)
             case Delete(kind, key, uid):
@@ -63,6 +66,19 @@ class Actor:
                 await self._create_admin_secret(workspace, name)
             case SetFinalizers(finalizers):
                 await self._set_finalizers(workspace, finalizers)
+
+    async def _apply(self, workspace: Workspace, obj: Object) -> None:
+        """Apply a child. Foreign edits of one that is ours are undone; one that is somebody else's is left alone."""
+        entry = self._cache.entry(_CHILDREN[obj["kind"]], key_of(obj))
+        ours = entry is not None and any(
+            owner.uid == workspace.metadata.uid for owner in entry.metadata.owner_references
+        )
+        try:
+            await self._client.apply(obj, owner=reference(workspace), force=ours)
+        except ConflictError as error:
+            if ours:
+                raise
+            raise NameTakenError(f"{obj['kind']} {obj['metadata']['name']}") from error
 
     async def _create(self, obj: Object) -> None:
         try:

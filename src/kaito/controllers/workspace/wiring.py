@@ -29,7 +29,7 @@ def workspace_controller(manager: Manager, options: ControllerOptions) -> Contro
     follower = RuntimeFollower(manager.client, manager.clock, lambda key: controller.enqueue(key))
     reconciler = WorkspaceReconciler(
         gatherer=Gatherer(manager.cache, options.settings, load_presets(), load_skus()),
-        actor=Actor(manager.client, partial(secrets.token_urlsafe, TOKEN_BYTES)),
+        actor=Actor(manager.client, manager.cache, partial(secrets.token_urlsafe, TOKEN_BYTES)),
         follower=follower,
         events=manager.events,
         metrics=WorkspaceMetrics(manager.registry),

@@ -73,8 +73,7 @@ class Client:
         registry: CollectorRegistry | None = None,
     ) -> "Client":
         """Return a client. No request is made yet."""
-        agent = user_agent or f"kaito-{field_manager}"
-        transport = Transport(settings, clock or SystemClock(), agent, registry)
+        transport = Transport(settings, clock or SystemClock(), user_agent or field_manager, registry)
         return cls(transport, field_manager=field_manager, namespace=settings.namespace)
 
     def compare_with(self, live: LiveObjects) -> None:

@@ -85,7 +85,7 @@ class Manager:
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         client = await Client.connect(
-            settings, field_manager=field_manager, user_agent=f"kaito-{name}", clock=clock, registry=registry
+            settings, field_manager=field_manager, user_agent=name, clock=clock, registry=registry
         )
         manager = cls(name, client, clock=clock, registry=registry, metrics_address=metrics_address)
         try:

@@ -144,4 +144,4 @@ async def test_requests_say_who_they_are(api, client):
     agents = []
     api.faults.append(lambda request: agents.append((request.headers["User-Agent"], request.headers["Authorization"])))
     await client.create(CONFIG)
-    assert agents == [("kaito-test", "Bearer t0ken")]
+    assert agents == [("test", "Bearer t0ken")]
