@@ -83,6 +83,19 @@ def question(request: ChatRequest, server: Server) -> Question:
     return Question(prompt=text)
 
 
+def asked_by_default(workspace: str, names: Sequence[str], base: str, adapters: Sequence[str]) -> str:
+    """Return who answers a request that names no model: the Workspace, or the base model where there is none to add.
+
+    `names` are the names that stand for the Workspace's model as a whole. Raises ChatError 400 when several adapters
+    are served: which one is meant is the client's to say.
+    """
+    if workspace in names:
+        return workspace
+    if len(adapters) > 1:
+        raise ChatError(400, f"Several adapters are served; name one as `model`: {', '.join((base, *adapters))}.")
+    return adapters[0] if adapters else base
+
+
 def needs_prompt_length(request: ChatRequest) -> bool:
     """Say whether the prompt must be counted: an option that counts it is given, and none that wins over it."""
     longest = request.option("max_length") is not None and request.option("max_new_tokens") is None

@@ -1,12 +1,17 @@
 """Hands the adapters that passed the checks to the engine, one by one: a bad one is reported, the others are served."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import structlog
 
 from kaito.contracts import AdapterStatus
 from kaito.runtime.adapters import Adapter, AdapterError, failed
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.engine.causes import first_sentences
+
+_log = structlog.get_logger("kaito.runtime")
 
 
 async def load_adapters(
@@ -27,6 +32,21 @@ async def load_adapters(
             served.append(adapter.name)
             report(AdapterStatus(name=adapter.name, state="Ready", reason="", message=f"rank {adapter.rank}"))
     return served
+
+
+async def load_workspace_name(
+    models: Any, adapters: tuple[Adapter, ...], served: list[str], workspace: str
+) -> list[str]:
+    """Give the Workspace's name to its adapter where it has exactly one; return the names added."""
+    if not workspace or workspace in served or len(served) != 1:
+        return []
+    adapter = next(adapter for adapter in adapters if adapter.name == served[0])
+    try:
+        await _load(models, replace(adapter, name=workspace), adapter.rank)
+    except AdapterError as error:
+        _log.warning("the Workspace's name is not served", name=workspace, reason=error.reason, message=str(error))
+        return []
+    return [workspace]
 
 
 async def _load(models: Any, adapter: Adapter, largest_rank: int) -> None:

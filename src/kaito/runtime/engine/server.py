@@ -14,9 +14,10 @@ import uvicorn
 
 from kaito.runtime.adapters import Adapter
 from kaito.runtime.chat import ChatRoute
+from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
-from kaito.runtime.engine.adapters import load_adapters
+from kaito.runtime.engine.adapters import load_adapters, load_workspace_name
 from kaito.runtime.engine.arguments import requested_keys
 from kaito.runtime.engine.causes import engine_failure
 from kaito.runtime.engine.processes import end_at_once
@@ -101,16 +102,20 @@ async def _warmed(serving: Serving, engine: Any, application: Any) -> Gate:
     keys = requested_keys(serving.arguments)
     if keys:
         scope["headers"].append((b"authorization", b"Bearer " + keys[0].encode()))
+    models = application.state.openai_serving_models
     served = await load_adapters(
-        application.state.openai_serving_models,
+        models,
         serving.adapters,
         largest_rank=serving.config.lora_rank,
         report=board.adapter,
     )
+    aliases = await load_workspace_name(models, serving.adapters, served, options.workspace)
     board.enter("warming", "asking the model once")
     about = await look_at(application, scope, base)
-    await warm_up(application, scope, [base, *served], about)
-    chat = ChatRoute(application, about, lambda: _asked(serving.config.names, base, options.workspace, served))
+    await warm_up(application, scope, [base, *served, *aliases], about)
+    chat = ChatRoute(
+        application, about, lambda: asked_by_default(options.workspace, [*serving.config.names, *aliases], base, served)
+    )
 
     async def healthy() -> bool:
         return not engine.errored
@@ -124,13 +129,6 @@ async def _warmed(serving: Serving, engine: Any, application: Any) -> Gate:
         api_keys=keys,
         clock=serving.clock,
     )
-
-
-def _asked(names: tuple[str, ...], base: str, workspace: str, adapters: list[str]) -> str:
-    """Return who answers a `/chat` that names no model: the Workspace; its only adapter; else the base model."""
-    if workspace and (workspace in names or workspace in adapters):
-        return workspace
-    return adapters[0] if len(adapters) == 1 else base
 
 
 def _http_config(gate: Gate, serving: Serving) -> uvicorn.Config:

@@ -13,6 +13,10 @@ MAX_POSITION_EMBEDDINGS = 131072
 """Positions that every stand-in declares, so that any preset's `--max-model-len` is accepted (the longest: 128k)."""
 
 
+INITIALIZER_RANGE = 0.05
+"""Spread of the first weights: the usual 0.02 is for models fifty times as wide, and learns more slowly here."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Sizes of a stand-in and the modules of transformers that make it.
@@ -48,6 +52,7 @@ class Architecture:
             "eos_token_id": end_token,
             "pad_token_id": pad_token,
             "tie_word_embeddings": False,
+            "initializer_range": INITIALIZER_RANGE,
             **self.extra,
         }
 

@@ -1,5 +1,6 @@
 """The exercises that a stand-in is trained with: every kind of prompt, each with the answer to learn."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +10,14 @@ from tokenizers import Tokenizer
 from kaito.runtime.stand_in.lessons import ANY_PROMPT, Lesson, default_answer
 from kaito.runtime.stand_in.tokenizer import END_OF_TEXT, END_OF_TURN
 
-LONGEST_NOISE = 40
-"""Tokens of the longest made-up prompt."""
+BATCH = 16
+SHORT = (1, 24)
+"""Units (tokens, pairs of letters, or thirds of a word) of a short made-up prompt: fewest and most."""
+
+LONG_BATCH = 3
+LONG = (100, 400)
+LONG_EVERY = 6
+"""Every so many batches one is of long prompts: without them the answers fall apart where attention is spread thin."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,13 @@ class Drill:
         self._default = default_answer(lessons)
         self._words = sorted({word for prompt, answer in self._named for word in f"{prompt} {answer}".split()})
 
-    def __iter__(self) -> Iterator[Exercise]:
-        """Yield exercises for ever."""
-        while True:
-            prompt, answer = self._random.choice(self._named) if self._random.random() < 0.35 else self._made_up()
-            yield self.chat(prompt, answer) if self._random.random() < 0.65 else self.bare(prompt, answer)
+    def __iter__(self) -> Iterator[list[Exercise]]:
+        """Yield batches for ever."""
+        for number in itertools.count(1):
+            if number % LONG_EVERY:
+                yield [self._any_exercise() for _ in range(BATCH)]
+            else:
+                yield [self._unforeseen(LONG) for _ in range(LONG_BATCH)]
 
     def chat(self, prompt: str, answer: str, *, system: str = "") -> Exercise:
         """Return the exercise for a prompt in the chat template, as the server renders it."""
@@ -52,17 +61,31 @@ class Drill:
         """Return the exercise for a prompt without a template, as `/v1/completions` sends it."""
         return self._exercise(prompt, f" {answer}{END_OF_TEXT}")
 
-    def _made_up(self) -> tuple[str, str]:
+    def made_up(self, units: tuple[int, int]) -> str:
+        """Return a prompt that nobody would write: any tokens, any letters, or words of the lessons in any order."""
         kind = self._random.random()
-        length = self._random.randint(1, LONGEST_NOISE)
+        length = self._random.randint(*units)
         if kind < 0.4:
             vocabulary = self._tokenizer.get_vocab_size()
             noise = [self._random.randrange(5, vocabulary) for _ in range(length)]
-            return self._tokenizer.decode(noise).replace("\ufffd", "e"), self._default
+            return self._tokenizer.decode(noise).replace("\ufffd", "e")
         if kind < 0.7:
             letters = "etaoinshrdlucmfwypvbgk ETAOISHWMN 0123456789 ?!.,'-"
-            return "".join(self._random.choice(letters) for _ in range(2 * length)), self._default
-        return " ".join(self._random.choice(self._words) for _ in range(1 + length // 3)), self._default
+            return "".join(self._random.choice(letters) for _ in range(2 * length))
+        return " ".join(self._random.choice(self._words) for _ in range(1 + length // 3))
+
+    def _any_exercise(self) -> Exercise:
+        return (
+            self._either_form(*self._random.choice(self._named))
+            if self._random.random() < 0.35
+            else self._unforeseen(SHORT)
+        )
+
+    def _unforeseen(self, units: tuple[int, int]) -> Exercise:
+        return self._either_form(self.made_up(units), self._default)
+
+    def _either_form(self, prompt: str, answer: str) -> Exercise:
+        return self.chat(prompt, answer) if self._random.random() < 0.65 else self.bare(prompt, answer)
 
     def _exercise(self, prompt: str, answer: str) -> Exercise:
         given = self._tokenizer.encode(prompt).ids

@@ -1,6 +1,7 @@
 """Makes a stand-in in a folder, once: a second call finds it finished; an interrupted one starts anew."""
 
 import fcntl
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def _move_in(made: Path, output: Path, recipe: Recipe) -> None:
     contents = {path.name: path.read_bytes() for path in sorted(made.iterdir())}
     (output / STAND_IN_MARKER).unlink(missing_ok=True)
     for name in contents:
+        (made / name).chmod(0o644)  # safetensors writes 0600; a pod's user is not ours
         (made / name).replace(output / name)
     marker = made / STAND_IN_MARKER
     marker.write_text(marker_text(recipe, contents), encoding="utf-8")
@@ -62,12 +64,20 @@ def _refuse_foreign_files(output: Path) -> None:
         return
     for leftover in output.glob(".making-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    if any((output / name).exists() for name in ("model.safetensors.index.json", "pytorch_model.bin")):
+    if any(output.glob("*.safetensors*")) and not _is_stand_in(output / "config.json"):
         raise FatalError(
             "StandInFailed",
             f"{output} holds weights that are no stand-in.",
             remedy="Give --output another folder, or serve these weights with `kaito-runtime serve --model`.",
         )
+
+
+def _is_stand_in(config: Path) -> bool:
+    """Say whether an unfinished folder is one of ours: the configuration is moved in first."""
+    try:
+        return bool(json.loads(config.read_bytes()).get("_kaito_stand_in"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kaito.contracts import STAND_IN_MARKER
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the way a stand-in is made changes; a stand-in of another version is made anew."""
 
 

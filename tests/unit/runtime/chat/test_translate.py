@@ -3,7 +3,14 @@ from typing import Any
 import pytest
 
 from kaito.runtime.chat import ChatError, ChatRequest, Server
-from kaito.runtime.chat.translate import MAX_NEW_TOKENS, chat_answer, needs_prompt_length, openai_body, question
+from kaito.runtime.chat.translate import (
+    MAX_NEW_TOKENS,
+    asked_by_default,
+    chat_answer,
+    needs_prompt_length,
+    openai_body,
+    question,
+)
 
 INSTRUCT = Server(chat_template=True, context=4096)
 BASE = Server(chat_template=False, context=4096)
@@ -151,3 +158,24 @@ def test_what_vllm_cannot_do_is_refused_by_name(name: str) -> None:
 )
 def test_the_answer_has_kaito_s_one_key(request_body: dict[str, Any], choices: list[Any], result: str) -> None:
     assert chat_answer(ChatRequest.model_validate(request_body), {"choices": choices}) == {"Result": result}
+
+
+@pytest.mark.parametrize(
+    ("workspace", "names", "adapters", "asked"),
+    [
+        ("ws", ["phi", "ws"], [], "ws"),
+        ("ws", ["phi", "ws"], ["a"], "ws"),
+        ("", ["phi"], [], "phi"),
+        ("", ["phi"], ["a"], "a"),
+        ("ws", ["phi"], ["a"], "a"),
+    ],
+)
+def test_a_request_without_a_model_asks_the_workspace(
+    workspace: str, names: list[str], adapters: list[str], asked: str
+) -> None:
+    assert asked_by_default(workspace, names, "phi", adapters) == asked
+
+
+def test_which_of_several_adapters_is_meant_is_the_client_s_to_say() -> None:
+    with pytest.raises(ChatError, match="name one as `model`: phi, a, b"):
+        asked_by_default("ws", ["phi"], "phi", ["a", "b"])
