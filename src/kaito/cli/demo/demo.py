@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -107,7 +108,14 @@ def _print_next(console: Console, paths: ClusterDirectory, kubeconfig: Path, key
     console.print("\nIt keeps running. Try next:", highlight=False)
     for command in (
         f"export KUBECONFIG={kubeconfig} && kubectl get workspace,machines,nodes,pods,svc",
-        f'kaito chat {key.name} "What is Kubernetes?"{option}',
-        f"kaito down{option}",
+        f'{_own_command()} chat {key.name} "What is Kubernetes?"{option}',
+        f"{_own_command()} down{option}",
     ):
         console.print(f"  {command}", highlight=False, markup=False)
+
+
+def _own_command() -> str:
+    """Return how to call this program from here: `make` runs it from a virtual environment that no shell has entered."""
+    program = Path(sys.argv[0])
+    here = Path.cwd()
+    return str(program.relative_to(here)) if program.is_relative_to(here) else program.name
