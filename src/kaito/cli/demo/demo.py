@@ -115,7 +115,7 @@ def _print_next(console: Console, paths: ClusterDirectory, kubeconfig: Path, key
 
 
 def _own_command() -> str:
-    """Return how to call this program from here: `make` runs it from a virtual environment that no shell has entered."""
+    """Return how to call this program from here: `make` runs it from an environment that no shell has entered."""
     program = Path(sys.argv[0])
     here = Path.cwd()
     return str(program.relative_to(here)) if program.is_relative_to(here) else program.name
