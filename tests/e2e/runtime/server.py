@@ -120,6 +120,13 @@ class RuntimeServer:
                 alive.append(int(path.name))
         return alive
 
+    def left_over(self) -> list[int]:
+        """Return what outlives the server by more than a moment; shared memory is removed just after its end."""
+        deadline = time.monotonic() + 3
+        while (alive := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return alive
+
     def kill(self) -> None:
         """End every process of the server, whatever state it is in."""
         for pid in self.processes():

@@ -31,7 +31,7 @@ def test_what_vllm_refuses_ends_the_server_with_a_reason(
     line = last_line(server.log())
     assert (line["event"], line["reason"]) == ("failed", reason)
     assert line["remedy"]
-    assert server.processes() == []
+    assert server.left_over() == []
 
 
 def test_damaged_weights_are_named_by_the_engine_s_own_error(stand_in: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_damaged_weights_are_named_by_the_engine_s_own_error(stand_in: Path, tmp
     assert server.process.wait(280) == 1
     line = last_line(server.log())
     assert (line["event"], line["reason"]) == ("failed", "ModelInvalid"), line
-    assert server.processes() == []
+    assert server.left_over() == []
 
 
 def test_a_port_in_use_is_known_in_the_first_seconds(stand_in: Path) -> None:
@@ -65,4 +65,4 @@ def test_sigterm_while_vllm_is_imported_ends_the_server_at_once(stand_in: Path, 
     asked = time.monotonic()
     assert server.process.wait(30) == 0
     assert time.monotonic() - asked < 15
-    assert server.processes() == []
+    assert server.left_over() == []

@@ -188,4 +188,4 @@ def test_sigterm_finishes_what_is_in_flight_refuses_the_rest_and_leaves_no_proce
     assert sum('"text"' in line for line in lines) > 100
     assert ready.process.wait(20) == 0
     assert time.monotonic() - ended < 10  # 1 s on a quiet machine
-    assert ready.processes() == []
+    assert ready.left_over() == []

@@ -1,0 +1,47 @@
+import json
+from typing import Any
+
+import pytest
+
+from kaito.runtime.chat import Server
+from kaito.runtime.engine.warm_up import look_at, warm_up
+from kaito.runtime.failure import FatalError
+from kaito.runtime.front import asgi
+
+SCOPE = asgi.own_scope("127.0.0.1", 5000)
+
+
+class FakeVllm:
+    """vLLM's application with or without a chat template, whose engine may die at the first request."""
+
+    def __init__(self, *, template: bool = True, status: int = 200) -> None:
+        self._template = template
+        self._status = status
+        self.asked: list[tuple[str, Any]] = []
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        body = json.loads(await asgi.read_body(receive, limit=10_000))
+        self.asked.append((scope["path"], body))
+        if scope["path"] == "/tokenize":
+            status = 400 if "messages" in body and not self._template else 200
+            await asgi.send_json(send, status, {"count": 1, "max_model_len": 2048})
+        else:
+            await asgi.send_json(send, self._status, {})
+
+
+@pytest.mark.parametrize("template", [True, False])
+async def test_the_server_finds_out_template_and_context_by_asking(template: bool) -> None:
+    assert await look_at(FakeVllm(template=template), SCOPE, "phi") == Server(chat_template=template, context=2048)
+
+
+@pytest.mark.parametrize(("template", "path"), [(True, "/v1/chat/completions"), (False, "/v1/completions")])
+async def test_every_model_answers_once_before_ready(template: bool, path: str) -> None:
+    vllm = FakeVllm()
+    await warm_up(vllm, SCOPE, ["phi", "pirate"], Server(chat_template=template, context=2048))
+    assert [(asked, body["model"]) for asked, body in vllm.asked] == [(path, "phi"), (path, "pirate")]
+
+
+async def test_an_engine_that_dies_at_its_first_request_is_never_ready() -> None:
+    with pytest.raises(FatalError, match="phi answered its first request with 500") as caught:
+        await warm_up(FakeVllm(status=500), SCOPE, ["phi"], Server(chat_template=True, context=2048))
+    assert caught.value.reason == "WarmUpFailed"
