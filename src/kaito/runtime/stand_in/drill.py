@@ -68,7 +68,8 @@ class Drill:
         if kind < 0.4:
             vocabulary = self._tokenizer.get_vocab_size()
             noise = [self._random.randrange(5, vocabulary) for _ in range(length)]
-            return self._tokenizer.decode(noise).replace("\ufffd", "e")
+            text: str = self._tokenizer.decode(noise)
+            return text.replace("\ufffd", "e")
         if kind < 0.7:
             letters = "etaoinshrdlucmfwypvbgk ETAOISHWMN 0123456789 ?!.,'-"
             return "".join(self._random.choice(letters) for _ in range(2 * length))
