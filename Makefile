@@ -20,7 +20,7 @@ demo: everything  ## From nothing to a Workspace that answers, on this machine
 	@$(RUN) kaito demo
 
 test: everything  ## Unit tests, then the end-to-end tests on the embedded cluster
-	$(RUN) pytest tests
+	$(RUN) pytest tests/unit tests/e2e
 
 unit: control-plane  ## Unit tests alone
 	$(RUN) pytest tests/unit

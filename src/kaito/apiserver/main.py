@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(serve(options))
     except KaitoError as error:
-        sys.stderr.write(f"kaito-apiserver: {error.message} {error.remedy}\n")
+        sys.stderr.write(f"kaito-apiserver: {error.advice}\n")
         return 1
     return 0
 

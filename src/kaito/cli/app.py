@@ -67,7 +67,7 @@ def main() -> None:
 
         if not isinstance(error, KaitoError):
             raise
-        typer.echo(f"kaito: {error.message}{' ' + error.remedy if error.remedy else ''}", err=True)
+        typer.echo(f"kaito: {error.advice}", err=True)
         sys.exit(1)
 
 

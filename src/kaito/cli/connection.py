@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kaito.core import Client, load_connection
+from kaito.core import Client, KaitoError, load_connection
 from kaito.local.directory import ClusterDirectory, default_directory
 from kaito.local.supervisor import read_state
 
@@ -15,14 +15,23 @@ def cluster_directory(directory: Path | None) -> ClusterDirectory:
 
 
 def kubeconfig_of(directory: Path | None, kubeconfig: Path | None) -> str | None:
-    """Return the kubeconfig to use: the named one, else the local cluster's, else None (what kubectl would use)."""
+    """Return the kubeconfig to use: the named one, else the local cluster's, else None (what kubectl would use).
+
+    KaitoError (NoCluster) when a folder is named in which there is none.
+    """
     if kubeconfig is not None:
         return str(kubeconfig.expanduser())
     paths = cluster_directory(directory)
     state = read_state(paths)
     if state is not None and state.settings.kubeconfig:
         return state.settings.kubeconfig
-    return str(paths.kubeconfig) if paths.kubeconfig.is_file() else None
+    if paths.kubeconfig.is_file():
+        return str(paths.kubeconfig)
+    if directory is not None:
+        raise KaitoError(
+            "NoCluster", f"There is no cluster in {paths.root}", remedy=f"Start one with `kaito up --dir {directory}`."
+        )
+    return None
 
 
 @asynccontextmanager

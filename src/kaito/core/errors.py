@@ -29,9 +29,13 @@ class KaitoError(Exception):
         self.retry_after = retry_after
         self.remedy = remedy
 
+    @property
+    def advice(self) -> str:
+        """What happened and what to do about it, as one text for a person."""
+        return f"{self.message.rstrip('.')}. {self.remedy}" if self.remedy else self.message
+
     def __str__(self) -> str:
-        said = f"{self.reason}: {self.message}"
-        return f"{said.rstrip('.')}. {self.remedy}" if self.remedy else said
+        return f"{self.reason}: {self.advice}"
 
 
 @dataclass(frozen=True)

@@ -43,3 +43,9 @@ def test_a_status_becomes_the_exception_of_its_kind(code, reason, expected):
 def test_an_error_reads_as_sentences(message):
     assert str(KaitoError("Full", message, remedy="Empty it.")) == "Full: it is full. Empty it."
     assert str(KaitoError("Full", "it is full")) == "Full: it is full"
+
+
+def test_advice_is_one_text_of_what_happened_and_what_to_do():
+    assert KaitoError("R", "It broke.", remedy="Mend it.").advice == "It broke. Mend it."
+    assert KaitoError("R", "It broke", remedy="Mend it.").advice == "It broke. Mend it."
+    assert KaitoError("R", "It broke").advice == "It broke"

@@ -262,9 +262,7 @@ class PodReconciler:
                 retries.append(renewal)
             volumes = prepare_volumes(pod, self.machine.layout, sources, lambda source: self.tokens.get(pod, source))
         except KaitoError as error:
-            self._say(
-                pod, state, "Warning", "FailedMount", str(error.message) + (f" {error.remedy}" if error.remedy else "")
-            )
+            self._say(pod, state, "Warning", "FailedMount", error.advice)
             retries.append(error.retry_after or RETRY)
             state.blocked = Waiting("ContainerCreating", error.message)
             return {}
@@ -304,7 +302,7 @@ class PodReconciler:
 
     def _waiting(self, pod: Object, state: PodState, container: Object, error: KaitoError) -> Waiting:
         """Turn a failed preparation into what the status says; images are looked for again, ever more slowly."""
-        message = f"{error.message} {error.remedy}".strip()
+        message = error.advice
         if error.reason != "ErrImagePull":
             self._say(pod, state, "Warning", "Failed", f"Error: {message}")
             return Waiting(error.reason, message)
