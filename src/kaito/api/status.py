@@ -78,12 +78,6 @@ class WorkspacePlan(StatusModel):
     memory: MemoryPlan
     """What the memory of each GPU is for."""
 
-    usd_per_hour: Word | None = None
-    """Price of all nodes together, in US dollars per hour; absent where unknown."""
-
-    price_source: Text | None = None
-    """What kind of price that is."""
-
     notes: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
     """What differs from the model's own settings, and why."""
 

@@ -29,12 +29,6 @@ class Plan:
     memory: MemorySplit
     max_model_len: int
     dtype: Dtype
-    price_source: str
-
-    @property
-    def usd_per_hour(self) -> str:
-        """List price of all nodes together, two decimals; empty where unknown."""
-        return f"{float(self.sku.usd_per_hour) * self.nodes:.2f}" if self.sku.usd_per_hour else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -78,7 +72,6 @@ def make_plan(preset_name: str, sku_name: str, presets: PresetRegistry, skus: Sk
         memory=split,
         max_model_len=longest_context(preset, split, spread),
         dtype="float16" if preset.dtype == "bfloat16" and not sku.has_bfloat16 else preset.dtype,
-        price_source=skus.price_source,
     )
 
 

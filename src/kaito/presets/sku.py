@@ -1,4 +1,4 @@
-"""The SKU catalogue: what a machine size has, so that fit and price are known before anything is bought."""
+"""The SKU catalogue: what a machine size has, so that a plan is known before anything is bought."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,6 @@ class Sku(BaseModel):
     compute_capability: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
     vcpus: int
     memory: int
-    usd_per_hour: str = ""
     retired: bool = False
     successor: str = ""
 
@@ -51,7 +50,6 @@ class SkuCatalogue:
     """The known sizes, looked up whatever the case, as the cloud does."""
 
     skus: tuple[Sku, ...]
-    price_source: str
 
     def find(self, name: str) -> Sku:
         """Return the size called `name`. Raises the terminal `UnknownSKU`, which names the three closest."""
@@ -75,7 +73,7 @@ def parse_skus(text: str) -> SkuCatalogue:
     """Read a catalogue from YAML. Raises pydantic's ValidationError where an entry is wrong."""
     document = yaml.safe_load(text)
     entries: Iterable[object] = document["skus"]
-    return SkuCatalogue(tuple(Sku.model_validate(entry) for entry in entries), document["priceSource"])
+    return SkuCatalogue(tuple(Sku.model_validate(entry) for entry in entries))
 
 
 @cache

@@ -14,7 +14,7 @@ def plan_of(preset, sku):
 
 def test_the_pages_own_workspace_serves_its_full_context_in_float16_on_a_v100():
     plan = plan_of("phi-3-mini-4k-instruct", "Standard_NC6s_v3")
-    assert (plan.nodes, plan.max_model_len, plan.dtype, plan.usd_per_hour) == (1, 4096, "float16", "3.06")
+    assert (plan.nodes, plan.max_model_len, plan.dtype) == (1, 4096, "float16")
     assert any("bfloat16" in note for note in plan.notes)
     assert any("Standard_NC24ads_A100_v4" in note for note in plan.notes)
 

@@ -105,8 +105,6 @@ def _plan(snapshot: Snapshot, plan: Plan) -> WorkspacePlan:
             runtime=gib(plan.memory.runtime),
             total=gib(plan.memory.total),
         ),
-        usd_per_hour=plan.usd_per_hour or None,
-        price_source=plan.price_source if plan.usd_per_hour else None,
         notes=plan.notes,
     )
 

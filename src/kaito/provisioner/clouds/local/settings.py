@@ -24,8 +24,6 @@ class LocalCloudSettings(BaseModel):
     """SKUs that are sold out for the time being."""
     unavailable: tuple[str, ...] = ()
     """SKUs that this cloud does not sell."""
-    prices: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """US dollars per hour and SKU, in place of the catalogue's."""
 
     def quota_of(self, sku: str) -> int | None:
         """Return the quota of a SKU; None when there is no limit."""
