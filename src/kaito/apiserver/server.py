@@ -22,6 +22,7 @@ from kaito.apiserver.audit import AuditLog
 from kaito.apiserver.http import FrontDoor
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.lifecycle import Lifecycle
+from kaito.apiserver.memory import give_back
 from kaito.apiserver.openapi import OpenApi
 from kaito.apiserver.pod_logs import PodLogs
 from kaito.apiserver.reads import Reader
@@ -34,6 +35,7 @@ from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import KaitoError
 
 _log = structlog.get_logger()
+_GIVE_BACK_EVERY = 10
 _CHECKPOINT_EVERY = 10
 _MAINTENANCE_SECONDS = 1.0
 _RESTART_SECONDS = 1.0
@@ -167,6 +169,8 @@ class EmbeddedServer:
             await self.options.clock.sleep(_MAINTENANCE_SECONDS)
             self._audit.flush()
             rounds += 1
+            if rounds % _GIVE_BACK_EVERY == 0:
+                give_back()
             if rounds % _CHECKPOINT_EVERY == 0:
                 await asyncio.to_thread(self.store.checkpoint)
 

@@ -1,18 +1,19 @@
 import pytest
 
-from kaito.apiserver import memory, openapi
-from kaito.apiserver.openapi import OpenApi
-from kaito.apiserver.registry import Registry
+from kaito.apiserver import EmbeddedServer, ServerOptions, memory, server
+from kaito.testing import VirtualClock
 
 
 def test_giving_back_works_on_this_machine():
     memory.give_back()
 
 
-def test_documents_are_built_once_and_the_memory_of_building_them_is_given_back(monkeypatch: pytest.MonkeyPatch):
+async def test_a_running_server_gives_memory_back_from_time_to_time(monkeypatch: pytest.MonkeyPatch):
     given_back = []
-    monkeypatch.setattr(openapi, "give_back", lambda: given_back.append("yes"))
-    documents = OpenApi(Registry())
-    first = documents.index()
-    assert documents.index() == first
-    assert given_back == ["yes"]
+    monkeypatch.setattr(server, "give_back", lambda: given_back.append("yes"))
+    clock = VirtualClock()
+    async with EmbeddedServer.start(options=ServerOptions(clock=clock)):
+        await clock.advance(9)
+        assert given_back == []
+        await clock.advance(2)
+        assert given_back == ["yes"]
