@@ -13,7 +13,7 @@ from kaito.local.node.hooks import Hooks
 from kaito.local.node.images import Images
 from kaito.local.node.kubelet import KubeletCredentials, KubeletServer
 from kaito.local.node.layout import Layout, private_folder
-from kaito.local.node.loopback import make_local
+from kaito.local.node.loopback import give_back, make_local
 from kaito.local.node.mounts import namespaces_allowed
 from kaito.local.node.node_object import capacity, read_facts
 from kaito.local.node.options import Options
@@ -37,6 +37,7 @@ class Node:
     probes: Probes
     hooks: Hooks
     kubelet: KubeletServer
+    pod_cidr: str
 
     async def close(self) -> None:
         """Stop serving, probing and watching."""
@@ -46,8 +47,9 @@ class Node:
         self.containers.close()
 
     async def stop_containers(self, grace: float) -> None:
-        """End all containers, each within `grace` seconds, and return when they have ended."""
+        """End all containers, each within `grace` seconds, and give their addresses back when they have ended."""
         await self.containers.stop_all(grace)
+        give_back(self.pod_cidr)
 
 
 async def join(manager: Manager, options: Options) -> Node:
@@ -88,7 +90,7 @@ async def join(manager: Manager, options: Options) -> Node:
     manager.add(pods.attach(manager.cache, manager.client, manager.events, probes, hooks, tokens))
     manager.add_runnable(registration.heartbeat)
     manager.add_runnable(pods.sweep)
-    return Node(pods, registration, containers, probes, hooks, kubelet)
+    return Node(pods, registration, containers, probes, hooks, kubelet, options.pod_cidr)
 
 
 def _credentials(options: Options) -> KubeletCredentials:

@@ -1,7 +1,7 @@
 import pytest
 
 from kaito.core import KaitoError
-from kaito.local.node.loopback import address_request, is_local
+from kaito.local.node.loopback import RTM_NEWADDR, address_request, is_local
 from kaito.local.node.pod_addresses import PodAddresses
 
 
@@ -48,7 +48,7 @@ def test_loopback_ranges_need_nothing(cidr: str, expected: bool) -> None:
 
 
 def test_the_netlink_request_is_what_ip_address_add_sends() -> None:
-    request = address_request("10.244.1.1", 24, 1)
+    request = address_request(RTM_NEWADDR, "10.244.1.1", 24, 1)
     assert len(request) == int.from_bytes(request[:4], "little") == 40
     assert request[16:24] == bytes([2, 24, 0, 0, 1, 0, 0, 0])
     assert request[24:32] == bytes([8, 0, 2, 0, 10, 244, 1, 1])
