@@ -45,6 +45,11 @@ class ClusterDirectory:
         return self.api_server / "kubelet-token"
 
     @property
+    def kubelet_client_ca_file(self) -> Path:
+        """The authority of the certificate that a real API server shows when it asks nodes for logs."""
+        return self.root / "kubelet-client-ca.crt"
+
+    @property
     def ca_file(self) -> Path:
         """The certificate that clients trust."""
         return self.api_server / "tls" / "ca.crt"

@@ -76,7 +76,13 @@ def pod_cidr(cluster_cidr: str, index: int) -> str:
 
 
 def node_arguments(
-    instance: LocalInstance, cidr: str, *, kubeconfig: str, folder: str, kubelet_token: str = ""
+    instance: LocalInstance,
+    cidr: str,
+    *,
+    kubeconfig: str,
+    folder: str,
+    kubelet_token: str = "",
+    kubelet_client_ca: str = "",
 ) -> tuple[str, ...]:
     """Return the command line of the machine's `kaito-node`, which ends its pods with itself as a machine does."""
     labels: Mapping[str, str] = instance.labels
@@ -98,6 +104,7 @@ def node_arguments(
         *(part for name, value in sorted(instance.capacity.items()) for part in ("--capacity", f"{name}={value}")),
         *("--kubelet-port", "0"),
         *(("--kubelet-token-file", kubelet_token) if kubelet_token else ()),
+        *(("--kubelet-client-ca-file", kubelet_client_ca) if kubelet_client_ca else ()),
         "--stop-pods-on-exit",
         *("--exit-grace-seconds", str(POD_GRACE_SECONDS)),
     )

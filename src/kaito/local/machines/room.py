@@ -36,7 +36,9 @@ class MachineRoomSettings:
     kubeconfig: Path
     cluster_cidr: str = "127.244.0.0/16"
     kubelet_token: str = ""
-    """File with the token that the API server shows when it asks a node for logs; empty: logs are not served."""
+    """File with the token that the embedded API server shows when it asks a node for logs."""
+    kubelet_client_ca: str = ""
+    """File with the authority of the certificate that a real API server shows. With neither, logs are not served."""
 
 
 class MachineRoom:
@@ -118,6 +120,7 @@ class MachineRoom:
                 kubeconfig=str(self._settings.kubeconfig),
                 folder=str(folder),
                 kubelet_token=self._settings.kubelet_token,
+                kubelet_client_ca=self._settings.kubelet_client_ca,
             ),
             log=self._settings.logs / f"{PROCESS_PREFIX}{instance.name}.log",
             stop_seconds=POD_STOP_SECONDS,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import structlog
 
+from kaito.core import load_connection
 from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import KaitoError
 from kaito.local.machines import MachineRoom, MachineRoomSettings
@@ -101,9 +102,18 @@ class Supervisor:
                 kubeconfig=self._settings.client_kubeconfig,
                 cluster_cidr=self._settings.pod_cidr,
                 kubelet_token=str(paths.kubelet_token_file) if self._settings.embedded else "",
+                kubelet_client_ca="" if self._settings.embedded else self._kubelet_client_ca(),
             )
             self._room = MachineRoom(settings, self._records, self._clock)
             self._keep(asyncio.create_task(self._room.run()))
+
+    def _kubelet_client_ca(self) -> str:
+        """Write down the cluster's own authority; as with kubeadm, it signs the API server's client certificate too."""
+        cluster = load_connection(str(self._settings.client_kubeconfig))
+        if cluster.ca_data is None:
+            return str(cluster.ca_file or "")
+        self._paths.kubelet_client_ca_file.write_bytes(cluster.ca_data)
+        return str(self._paths.kubelet_client_ca_file)
 
     async def _end(self) -> None:
         """End controllers first, so that nothing reacts to the nodes that go next; the API server goes last."""

@@ -83,3 +83,17 @@ def test_the_command_line_carries_labels_taints_and_capacity() -> None:
     assert "--taint sku=gpu:NoSchedule" in text
     assert "--capacity nvidia.com/gpu=1" in text
     assert "--stop-pods-on-exit" in argv
+
+
+@pytest.mark.parametrize(
+    ("trust", "flags"),
+    [
+        ({"kubelet_token": "/t"}, ["--kubelet-token-file", "/t"]),
+        ({"kubelet_client_ca": "/ca"}, ["--kubelet-client-ca-file", "/ca"]),
+        ({}, []),
+    ],
+)
+def test_the_node_is_told_how_the_api_server_shows_who_it_is(trust: dict[str, str], flags: list[str]) -> None:
+    argv = node_arguments(instance("a"), "127.244.1.0/24", kubeconfig="/k", folder="/n/a", **trust)
+    told = [part for part in argv if part in ("--kubelet-token-file", "--kubelet-client-ca-file", "/t", "/ca")]
+    assert told == flags
