@@ -73,11 +73,6 @@ def modified(group: str, resource: str, name: str) -> ApiError:
     return conflict(group, resource, name, why)
 
 
-def apply_conflict(message: str, causes: Iterable[Mapping[str, str]]) -> ApiError:
-    """409 for an apply of fields that other managers own."""
-    return _error(409, "Conflict", message, {"causes": [dict(cause) for cause in causes]})
-
-
 def invalid_options(kind: str, cause: str) -> ApiError:
     """422 for options that contradict each other; `cause` is `field: what is wrong`."""
     return _error(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {cause}')
@@ -136,11 +131,6 @@ def too_large_resource_version(asked: int, current: int) -> ApiError:
     details = {"causes": [cause], "retryAfterSeconds": 1}
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     return _error(504, "Timeout", message, details, retry_after=1)
-
-
-def too_many_requests(message: str, retry_after: int) -> ApiError:
-    """429, with how long to wait (seconds)."""
-    return _error(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after}, retry_after=retry_after)
 
 
 def unavailable(message: str) -> ApiError:

@@ -25,11 +25,6 @@ class Settings:
     weights_cache_dir: str = "/var/lib/kaito/weights"
     runtime_image: str = "kaito-runtime:0.1.0"
 
-    @property
-    def weights_are_path(self) -> bool:
-        """Whether the weights lie on the nodes already."""
-        return self.weights.startswith("/")
-
 
 @dataclass(frozen=True)
 class ControllerOptions:
