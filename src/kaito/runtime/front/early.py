@@ -1,15 +1,19 @@
 """Answers on the serving port from the first second until vLLM's server takes the same listening socket over."""
 
 import asyncio
+import contextlib
 import socket
+from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from kaito.runtime.front import probes
 from kaito.runtime.status import StatusBoard
+
+SILENT_SECONDS = 1.0
+"""How long, at the handover, a connection may go without a request before it is closed."""
 
 
 def exposition(registry: CollectorRegistry) -> web.Response:
@@ -18,44 +22,69 @@ def exposition(registry: CollectorRegistry) -> web.Response:
 
 
 class EarlyAnswers:
-    """Probes and metrics while the model loads; everything else is told to come again."""
+    """Probes and metrics while the model loads; everything else is told to come again.
+
+    It accepts connections itself: asyncio's and aiohttp's servers drop, when they stop, who was accepted and had not
+    yet sent a request, and a client would see its connection reset in the moment of the handover.
+    """
 
     def __init__(self, board: StatusBoard, registry: CollectorRegistry) -> None:
         self._board = board
         self._registry = registry
-        self._runner: web.AppRunner | None = None
+        self._listener: socket.socket | None = None
+        self._server: web.Server | None = None
+        self._arriving: set[asyncio.Task[object]] = set()
 
     async def start(self, listener: socket.socket) -> None:
         """Answer on the socket. A duplicate is used, so that ending these answers leaves the socket listening."""
-        application = web.Application(middlewares=[_close_connection])
-        application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.SockSite(self._runner, listener.dup()).start()
+        self._server = web.Server(self._answer, access_log=None)
+        self._listener = listener.dup()
+        self._listener.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener, self._server)
 
     async def stop(self) -> None:
-        """Accept no more and finish the answers under way. New connections wait for the next server."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        """Accept no more, and answer who was accepted. New connections wait for the next server.
 
-    async def _answer(self, request: web.Request) -> web.Response:
+        Who has sent no request `SILENT_SECONDS` later is closed on.
+        """
+        if self._listener is None or self._server is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        self._listener = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SILENT_SECONDS):
+                await asyncio.gather(*self._arriving, return_exceptions=True)
+                while self._server.connections:  # noqa: ASYNC110 - aiohttp tells nobody when the last one has gone
+                    await asyncio.sleep(0.01)
+        await self._server.shutdown(timeout=0)
+
+    def _accept(self, listener: socket.socket, server: web.Server) -> None:
+        """Take one connection from the queue; the loop calls again while there are more."""
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return  # the client has gone, or no descriptor is free: the connection stays queued
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        arriving = loop.create_task(loop.connect_accepted_socket(server, connection))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer, and keep no connection open: the next request on it belongs to vLLM's server."""
         status = self._board.status()
         if request.path in probes.LIVE_PATHS:
-            code, body = probes.live(status)
+            response = _json(*probes.live(status))
         elif request.path == probes.READY_PATH:
-            code, body = probes.ready(status)
+            response = _json(*probes.ready(status))
         elif request.path == probes.METRICS_PATH:
-            return await asyncio.to_thread(exposition, self._registry)
+            response = await asyncio.to_thread(exposition, self._registry)
         else:
-            code, body = 503, probes.refusal(status)
-        headers = probes.RETRY_HEADERS if code == 503 else None
-        return web.json_response(body, status=code, headers=headers)
+            response = _json(503, probes.refusal(status))
+        response.force_close()
+        return response
 
 
-@web.middleware
-async def _close_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep no connection open: the next request on it belongs to vLLM's server."""
-    response: web.StreamResponse = await handler(request)
-    response.force_close()
-    return response
+def _json(code: int, body: Any) -> web.Response:
+    return web.json_response(body, status=code, headers=probes.RETRY_HEADERS if code == 503 else None)

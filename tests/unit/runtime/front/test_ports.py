@@ -89,6 +89,29 @@ async def test_no_connection_is_refused_while_the_next_server_takes_the_socket_o
         await successor.stop()
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_was_accepted_before_the_takeover_is_answered_though_the_request_comes_after_it_began(
+    turns: int,
+) -> None:
+    board = new_board()
+    early = EarlyAnswers(board, registry_of(board))
+    with listen("127.0.0.1", 0) as listener:
+        await early.start(listener)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(listener))
+        for _ in range(turns):  # from "in the kernel's queue" to "accepted and silent"
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(early.stop())
+        await asyncio.sleep(0)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            await stopping
+            successor = EarlyAnswers(board, registry_of(board))
+            await successor.start(listener)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await successor.stop()
+
+
 async def test_status_is_for_who_holds_the_token_and_a_new_token_is_followed(
     client: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
