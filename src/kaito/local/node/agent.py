@@ -13,11 +13,11 @@ from kaito.local.node.hooks import Hooks
 from kaito.local.node.images import Images
 from kaito.local.node.kubelet import KubeletCredentials, KubeletServer
 from kaito.local.node.layout import Layout, private_folder
-from kaito.local.node.loopback import give_back, make_local
 from kaito.local.node.mounts import namespaces_allowed
 from kaito.local.node.node_object import capacity, read_facts
 from kaito.local.node.options import Options
 from kaito.local.node.pod_addresses import PodAddresses
+from kaito.local.node.pod_range import give_back, make_local
 from kaito.local.node.pods import NodeAddresses, PodReconciler
 from kaito.local.node.preparation import Machine
 from kaito.local.node.probes import Prober, Probes

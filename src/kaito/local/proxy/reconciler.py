@@ -1,7 +1,5 @@
 """The service proxy: keeps one forwarder per address of a Service, in step with its EndpointSlices."""
 
-import errno
-import os
 from collections.abc import Iterable
 
 import structlog
@@ -10,8 +8,8 @@ from kaito.core import DONE, Cache, Controller, Event, EventRecorder, Key, Manag
 from kaito.core.kinds import ENDPOINT_SLICE, NODE, SERVICE
 from kaito.local.controllers.endpoints.decide import SERVICE_NAME
 from kaito.local.controllers.event_source import event_source
+from kaito.local.loopback import add_address, remove_address
 from kaito.local.proxy.forwarder import Forwarder
-from kaito.local.proxy.loopback import add_address, remove_address
 from kaito.local.proxy.refusal import REASON, refusal_message
 from kaito.local.proxy.table import Address, Table, is_loopback, table
 
@@ -90,9 +88,7 @@ class ServiceProxy:
     def _add_address(self, host: str) -> None:
         if is_loopback(host) or host in self._added:
             return
-        if os.geteuid() != 0:
-            raise OSError(errno.EPERM, "only root adds addresses")
-        add_address(host)
+        add_address(f"{host}/32")
         self._added.add(host)
 
     async def _close(self, forwarder: Forwarder) -> None:
@@ -130,6 +126,6 @@ def service_proxy(manager: Manager, *, local_nodes_only: bool = False) -> tuple[
 
 def _remove(address: str) -> None:
     try:
-        remove_address(address)
+        remove_address(f"{address}/32")
     except OSError as error:
         _log.warning("address stays on the loopback interface", address=address, error=str(error))

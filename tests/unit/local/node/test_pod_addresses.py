@@ -1,7 +1,6 @@
 import pytest
 
 from kaito.core import KaitoError
-from kaito.local.node.loopback import RTM_NEWADDR, address_request, is_local
 from kaito.local.node.pod_addresses import PodAddresses
 
 
@@ -38,17 +37,3 @@ def test_a_full_range_is_said_with_what_to_do() -> None:
 def test_a_range_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="no room"):
         PodAddresses("127.244.7.0/31")
-
-
-@pytest.mark.parametrize(
-    ("cidr", "expected"), [("127.244.1.0/24", True), ("10.244.0.0/24", False), ("126.0.0.0/7", False)]
-)
-def test_loopback_ranges_need_nothing(cidr: str, expected: bool) -> None:
-    assert is_local(cidr) is expected
-
-
-def test_the_netlink_request_is_what_ip_address_add_sends() -> None:
-    request = address_request(RTM_NEWADDR, "10.244.1.1", 24, 1)
-    assert len(request) == int.from_bytes(request[:4], "little") == 40
-    assert request[16:24] == bytes([2, 24, 0, 0, 1, 0, 0, 0])
-    assert request[24:32] == bytes([8, 0, 2, 0, 10, 244, 1, 1])

@@ -4,7 +4,6 @@ import errno
 
 import pytest
 
-from kaito.local.proxy.loopback import interface_of
 from kaito.local.proxy.refusal import refusal_message
 from kaito.local.proxy.table import Address
 
@@ -25,9 +24,3 @@ def test_the_warning_names_the_cause_and_the_pods_own_address(number: int, cause
     message = refusal_message(Address("127.96.0.9", 80), OSError(number, "x"), SERVICE, endpoints)
     assert cause in message
     assert "curl http://127.244.1.2:5000/" in message
-
-
-def test_interface_names_of_addresses_differ_and_fit_the_kernel() -> None:
-    names = {interface_of("10.96.0.1"), interface_of("10.96.0.2"), interface_of("255.255.255.255")}
-    assert len(names) == 3
-    assert all(len(name) <= 15 for name in names)
