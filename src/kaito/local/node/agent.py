@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from kaito.core import KaitoError, Manager
-from kaito.core.kinds import CONFIG_MAP, NODE, POD, SECRET
+from kaito.core.kinds import CONFIG_MAP, NODE, POD
 from kaito.local.node.containers import Containers
 from kaito.local.node.environment import host_environment
 from kaito.local.node.hooks import Hooks
@@ -84,7 +84,6 @@ async def join(manager: Manager, options: Options) -> Node:
     manager.caching(POD, fields=f"spec.nodeName={options.name}")
     manager.caching(NODE, fields=f"metadata.name={options.name}")
     manager.caching(CONFIG_MAP)
-    manager.caching(SECRET)
     tokens = Tokens(manager.client, clock)
     manager.add(registration.attach(manager.cache, manager.client, manager.events))
     manager.add(pods.attach(manager.cache, manager.client, manager.events, probes, hooks, tokens))

@@ -24,7 +24,7 @@ from kaito.core import (
     Result,
 )
 from kaito.core import Event as WatchEvent
-from kaito.core.kinds import CONFIG_MAP, POD, SECRET
+from kaito.core.kinds import CONFIG_MAP, POD
 from kaito.local.node import lifecycle
 from kaito.local.node.containers import Containers
 from kaito.local.node.environment import Sources
@@ -34,7 +34,7 @@ from kaito.local.node.pod_addresses import PodAddresses
 from kaito.local.node.preparation import Machine, prepare_container
 from kaito.local.node.probes import Probes
 from kaito.local.node.records import Record
-from kaito.local.node.references import fetch, references
+from kaito.local.node.references import SECRET_SECONDS, Secrets, fetch, references
 from kaito.local.node.status import pod_status, same_status
 from kaito.local.node.tokens import Tokens
 from kaito.local.node.volumes import prepare_volumes
@@ -64,6 +64,7 @@ class PodState:
     ip: str
     waiting: dict[str, Waiting] = field(default_factory=dict)
     blocked: Waiting | None = None
+    secrets: frozenset[Key] = frozenset()
     said: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -100,11 +101,9 @@ class PodReconciler:
         """Connect to a cluster and return the controller."""
         self.cache, self.client, self.events = cache, client, events
         self.probes, self.hooks, self.tokens = probes, hooks, tokens
+        self.secrets = Secrets(client, self.clock)
         self.controller = (
-            Controller("pod", self, workers=8, timeout=120)
-            .watching(POD)
-            .watching(CONFIG_MAP, to=self._users)
-            .watching(SECRET, to=self._users)
+            Controller("pod", self, workers=8, timeout=120).watching(POD).watching(CONFIG_MAP, to=self._users)
         )
         return self.controller
 
@@ -146,10 +145,9 @@ class PodReconciler:
             self.events.record(pod, "Warning", reason, message)
 
     def _users(self, event: WatchEvent) -> Iterable[Key]:
-        """Return the pods here that refer to a ConfigMap or Secret."""
+        """Return the pods here that refer to a ConfigMap."""
         for entry in self.cache.entries(POD, namespace=event.key.namespace):
-            names = references(entry.decode())
-            if event.key.name in (names.config_maps if event.kind is CONFIG_MAP else names.secrets):
+            if event.key.name in references(entry.decode()).config_maps:
                 yield entry.key
 
     async def reconcile(self, key: Key) -> Result:
@@ -190,6 +188,7 @@ class PodReconciler:
         self.tokens.forget(uid)
         self.addresses.release(uid)
         self.containers.forget(uid)
+        self.secrets.keep({key for state in self.pods.values() for key in state.secrets})
 
     def _ended_before(self, pod: Object) -> bool:
         """Return whether a pod had ended for good, in an earlier life of this node's folder."""
@@ -220,6 +219,8 @@ class PodReconciler:
         sources = await self._sources(pod, state)
         if not pod["metadata"].get("deletionTimestamp"):
             volumes = await self._volumes(pod, state, sources, retries)
+            if references(pod).secrets:
+                retries.append(SECRET_SECONDS)
         decision = lifecycle.decide(self._snapshot(pod, state))
         for stop in decision.stop:
             self._stop(pod, state, stop)
@@ -251,7 +252,8 @@ class PodReconciler:
         )
 
     async def _sources(self, pod: Object, state: PodState) -> Sources:
-        fetched = await fetch(pod, self.cache, self.client)
+        state.secrets = frozenset(Key(state.key.namespace, name) for name in references(pod).secrets)
+        fetched = await fetch(pod, self.cache, self.client, self.secrets)
         return Sources(pod, state.ip, self.node.ip, fetched.config_maps.get, fetched.secrets.get, self.node.allocatable)
 
     async def _volumes(self, pod: Object, state: PodState, sources: Sources, retries: list[float]) -> dict[str, Path]:

@@ -1,10 +1,13 @@
 """The ConfigMaps and Secrets that a pod refers to: by name, and fetched."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kaito.core import Cache, Client, Key, Kind, NotFoundError, Object
+from kaito.core import Cache, Client, Clock, Key, NotFoundError, Object
 from kaito.core.kinds import CONFIG_MAP, SECRET
+
+SECRET_SECONDS = 60.0
+"""After a change of a Secret, the longest time until a volume shows it; the kubelet's sync period is as long."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,52 @@ def _sources(pod: Object) -> Iterator[Object]:
         yield from (entry["valueFrom"] for entry in container.get("env") or () if entry.get("valueFrom"))
 
 
-async def fetch(pod: Object, cache: Cache, client: Client) -> Fetched:
-    """Return what a pod refers to: from the cache, and from the server what the cache does not have (yet)."""
+class Secrets:
+    """Reads Secrets one by one: a node may `get` those that its pods name, and neither list nor watch any.
+
+    One that was read is believed for `SECRET_SECONDS`, the period of the kubelet's own cache.
+    """
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._read: dict[Key, tuple[float, Object]] = {}
+
+    async def get(self, key: Key) -> Object | None:
+        """Return a Secret, at most `SECRET_SECONDS` old; None when there is none."""
+        known = self._read.get(key)
+        if known is not None and self._clock.monotonic() < known[0] + SECRET_SECONDS:
+            return known[1]
+        self._read.pop(key, None)
+        try:
+            secret = await self._client.get(SECRET, key)
+        except NotFoundError:
+            return None
+        self._read[key] = (self._clock.monotonic(), secret)
+        return secret
+
+    def keep(self, wanted: Collection[Key]) -> None:
+        """Forget the Secrets that no pod refers to any more."""
+        for key in self._read.keys() - wanted:
+            del self._read[key]
+
+
+async def fetch(pod: Object, cache: Cache, client: Client, secrets: Secrets) -> Fetched:
+    """Return what a pod refers to; ConfigMaps are watched (and read, where the watch is behind), Secrets are read."""
     namespace, names = pod["metadata"]["namespace"], references(pod)
-    return Fetched(
-        await _fetch(CONFIG_MAP, namespace, names.config_maps, cache, client),
-        await _fetch(SECRET, namespace, names.secrets, cache, client),
-    )
+    found = {name: await _config_map(Key(namespace, name), cache, client) for name in names.config_maps}
+    read = {name: await secrets.get(Key(namespace, name)) for name in names.secrets}
+    return Fetched(_there(found), _there(read))
 
 
-async def _fetch(
-    kind: Kind[Object], namespace: str, names: Iterable[str], cache: Cache, client: Client
-) -> dict[str, Object]:
-    found: dict[str, Object] = {}
-    for name in names:
-        key = Key(namespace, name)
-        obj = cache.get(kind, key)
-        if obj is None:
-            try:
-                obj = await client.get(kind, key)
-            except NotFoundError:
-                continue
-        found[name] = obj
-    return found
+async def _config_map(key: Key, cache: Cache, client: Client) -> Object | None:
+    if (known := cache.get(CONFIG_MAP, key)) is not None:
+        return known
+    try:
+        return await client.get(CONFIG_MAP, key)
+    except NotFoundError:
+        return None
+
+
+def _there(found: Mapping[str, Object | None]) -> dict[str, Object]:
+    return {name: obj for name, obj in found.items() if obj is not None}
