@@ -50,6 +50,11 @@ class ClusterDirectory:
         return self.root / "kubelet-client-ca.crt"
 
     @property
+    def credentials(self) -> Path:
+        """On a real API server, a kubeconfig and a token per process."""
+        return self.root / "credentials"
+
+    @property
     def ca_file(self) -> Path:
         """The certificate that clients trust."""
         return self.api_server / "tls" / "ca.crt"

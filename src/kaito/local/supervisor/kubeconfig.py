@@ -30,11 +30,16 @@ def kubeconfig(server: str, ca: bytes, token: str) -> dict[str, object]:
 def write_kubeconfig(path: Path, server: str, ca_file: Path, token_file: Path) -> None:
     """Write the kubeconfig (JSON is YAML) with mode 0600, whole or not at all."""
     document = kubeconfig(server, ca_file.read_bytes(), token_file.read_text().strip())
+    write_private(path, orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file with mode 0600, whole or not at all, since a process may be reading it."""
     draft = path.with_name(f".{path.name}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)
-        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+        file.write(content)
     draft.replace(path)
 
 

@@ -46,8 +46,12 @@ class SupervisorSettings(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def client_kubeconfig(self) -> Path:
-        """The kubeconfig that every process, and the user, connects with."""
+        """The kubeconfig that the user connects with."""
         return Path(self.kubeconfig) if self.kubeconfig else self.paths.kubeconfig
+
+    def kubeconfig_of(self, account: str) -> Path:
+        """Return the kubeconfig of a process: that of its ServiceAccount, or of the embedded API server's one user."""
+        return self.paths.kubeconfig if self.embedded else self.paths.credentials / f"{account}.kubeconfig"
 
 
 class SupervisorState(msgspec.Struct, frozen=True, rename="camel"):

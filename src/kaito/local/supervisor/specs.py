@@ -7,6 +7,8 @@ from kaito.local.supervisor.settings import SupervisorSettings
 
 API_SERVER = "kaito-apiserver"
 CLUSTER = "kaito-cluster"
+PROXY = "kaito-proxy"
+NODE = "kaito-node"
 CONTROLLER = "kaito-controller"
 PROVISIONER = "kaito-provisioner"
 RUNTIME_IMAGE = "kaito-runtime:0.1.0"
@@ -33,7 +35,7 @@ def cluster(settings: SupervisorSettings) -> ChildSpec:
     argv = (
         sys.executable,
         *("-m", "kaito.local.cluster"),
-        *("--kubeconfig", str(settings.client_kubeconfig)),
+        *("--kubeconfig", str(settings.kubeconfig_of(PROXY))),
         *("--metrics-address", f"127.0.0.1:{settings.cluster_port}"),
         *(() if settings.embedded else ("--proxy-only",)),
     )
@@ -44,7 +46,7 @@ def controller(settings: SupervisorSettings) -> ChildSpec:
     """Return the Workspace controller."""
     argv = (
         CONTROLLER,
-        *("--kubeconfig", str(settings.client_kubeconfig)),
+        *("--kubeconfig", str(settings.kubeconfig_of(CONTROLLER))),
         *("--metrics-address", f"127.0.0.1:{settings.controller_port}"),
         *("--weights", settings.weights),
         *("--weights-cache-dir", str(settings.paths.weights)),
@@ -58,7 +60,7 @@ def provisioner(settings: SupervisorSettings) -> ChildSpec:
     """Return the provisioner on the local cloud."""
     argv = (
         PROVISIONER,
-        *("--kubeconfig", str(settings.client_kubeconfig)),
+        *("--kubeconfig", str(settings.kubeconfig_of(PROVISIONER))),
         *("--metrics-address", f"127.0.0.1:{settings.provisioner_port}"),
         *("--cloud", "local"),
         *("--cloud-dir", str(settings.paths.cloud)),

@@ -20,6 +20,7 @@ from kaito.local.supervisor.custom_resources import install_custom_resources
 from kaito.local.supervisor.kubeconfig import make_token, write_kubeconfig
 from kaito.local.supervisor.ranges import claim_ranges, write_ranges
 from kaito.local.supervisor.readiness import wait_ready
+from kaito.local.supervisor.service_accounts import ServiceAccounts
 from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState, check_port
 from kaito.local.supervisor.steps import Step, StepReporter
 
@@ -53,6 +54,7 @@ class Supervisor:
         for start in (
             *((self._start_api_server,) if self._settings.embedded else ()),
             self._start_custom_resources,
+            *(() if self._settings.embedded else (self._start_service_accounts,)),
             self._start_cluster,
             self._start_controllers,
             self._start_machines,
@@ -74,6 +76,12 @@ class Supervisor:
     async def _start_custom_resources(self) -> None:
         async with self._step("Custom resources (Workspace, Machine)"):
             await install_custom_resources(self._settings.client_kubeconfig, self._clock)
+
+    async def _start_service_accounts(self) -> None:
+        async with self._step("Service accounts and roles (namespace kaito-system)"):
+            accounts = ServiceAccounts(self._settings.client_kubeconfig, self._paths.credentials, self._clock)
+            await accounts.install()
+            self._keep(asyncio.create_task(accounts.keep_valid()))
 
     async def _start_cluster(self) -> None:
         name = "Scheduler, deployments, service proxy" if self._settings.embedded else "Service proxy"
@@ -99,7 +107,7 @@ class Supervisor:
                 cloud=paths.cloud,
                 nodes=paths.nodes,
                 logs=paths.logs,
-                kubeconfig=self._settings.client_kubeconfig,
+                kubeconfig=self._settings.kubeconfig_of(specs.NODE),
                 cluster_cidr=self._settings.pod_cidr,
                 kubelet_token=str(paths.kubelet_token_file) if self._settings.embedded else "",
                 kubelet_client_ca="" if self._settings.embedded else self._kubelet_client_ca(),
