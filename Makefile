@@ -2,7 +2,7 @@
 UV := hack/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: help demo test unit e2e lint format generate soak bench clean prerequisites control-plane everything
+.PHONY: help demo test unit e2e e2e-kube lint format generate soak bench clean prerequisites control-plane everything
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ unit: control-plane  ## Unit tests alone
 
 e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai client)
 	$(RUN) pytest tests/e2e
+
+e2e-kube: everything  ## The end-to-end tests on a real control plane (built once, in the user's cache)
+	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
+		sh -c '$(RUN) pytest tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
 	$(RUN) ruff check .
