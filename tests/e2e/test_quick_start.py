@@ -163,7 +163,7 @@ def test_deletion_leaves_no_machine_node_pod_service_or_process(workspace: Clust
 
     def remains() -> list[str]:
         objects = [line for line in left().splitlines() if NAME in line or line.startswith(("machine", "node/ws"))]
-        programs = ("kaito-runtime serve", "/kaito-node ", "VLLM::", "shim.py")
+        programs = ("kaito-runtime serve", "--name ws", "VLLM::", "shim.py")
         return objects + [line for line in workspace.processes() if any(name in line for name in programs)]
 
     workspace.until("nothing of the Workspace left", lambda: not remains(), timeout=60, seen=remains)

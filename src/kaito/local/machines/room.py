@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from kaito.core.clock import Clock
+from kaito.core.clock import Clock, timestamp
 from kaito.core.errors import KaitoError
 from kaito.local.machines.decide import decide, lowest_free_index, node_arguments, pod_cidr
 from kaito.local.machines.inotify import FolderWatch
@@ -24,6 +24,8 @@ POD_STOP_SECONDS = 75.0
 """From SIGTERM of a node to SIGKILL: the longest grace period of our own pods (60 s) and some."""
 RETRY_SECONDS = 5.0
 """After a file or setting that cannot be read."""
+HOST_NODE = "kaito-host"
+"""The node for pods that ask for no GPU (`kubectl run`), as each cluster has one: no machine of the cloud."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class MachineRoomSettings:
 
 
 class MachineRoom:
-    """Boots, restarts and takes down the machines of the local cloud; idle while no file changes."""
+    """Boots, restarts and takes down the local cloud's machines and the host's own node; idle while no file changes."""
 
     def __init__(self, settings: MachineRoomSettings, records: Records, clock: Clock) -> None:
         self._settings = settings
@@ -50,6 +52,9 @@ class MachineRoom:
         self._clock = clock
         self._files = InstanceFiles(settings.cloud)
         self._started = clock.now()
+        self._host = LocalInstance(
+            name=HOST_NODE, provider_id="", instance_type="", zone="", created_at=timestamp(self._started)
+        )
         self._children: dict[str, Child] = {}
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -84,7 +89,7 @@ class MachineRoom:
             return None
         try:
             boot_seconds = read_settings(self._settings.cloud).boot_seconds
-            instances = self._files.all()
+            instances = [self._host, *self._files.all()]
         except (KaitoError, ValueError, OSError) as error:
             _log.warning("the local cloud cannot be read", error=str(error))
             return RETRY_SECONDS
