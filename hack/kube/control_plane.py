@@ -39,7 +39,7 @@ USERS = {  # who holds which token: user, group
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "omitStages": ["RequestReceived"],  # a watch that still runs has a ResponseStarted alone
     "rules": [{"level": "Metadata"}],
 }
 

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         ("launch", "for the cloud to give an instance"),
         ("registration", "for its node to join"),
         ("initialization", "for the node to be ready with all that was requested"),
+        ("drain", "for pods that a disruption budget protects, before they are deleted with their node"),
     ):
         default = getattr(defaults, name)
         explained = f"how long to wait {what} (default: {default:.0f})"
@@ -54,6 +55,7 @@ def options_of(arguments: argparse.Namespace) -> ProvisionerOptions:
         launch=arguments.launch_timeout,
         registration=arguments.registration_timeout,
         initialization=arguments.initialization_timeout,
+        drain=arguments.drain_timeout,
     )
     return ProvisionerOptions(arguments.cloud, arguments.cloud_dir, limits)
 

@@ -9,6 +9,8 @@ API_SERVER = "kaito-apiserver"
 CLUSTER = "kaito-cluster"
 PROXY = "kaito-proxy"
 NODE = "kaito-node"
+DRAIN_SECONDS = 20
+"""Nobody on a laptop waits five minutes for a disruption budget."""
 CONTROLLER = "kaito-controller"
 PROVISIONER = "kaito-provisioner"
 RUNTIME_IMAGE = "kaito-runtime:0.1.0"
@@ -64,5 +66,6 @@ def provisioner(settings: SupervisorSettings) -> ChildSpec:
         *("--metrics-address", f"127.0.0.1:{settings.provisioner_port}"),
         *("--cloud", "local"),
         *("--cloud-dir", str(settings.paths.cloud)),
+        *("--drain-timeout", str(DRAIN_SECONDS)),
     )
     return ChildSpec(PROVISIONER, argv, settings.paths.log_of(PROVISIONER))
