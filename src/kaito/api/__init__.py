@@ -27,6 +27,7 @@ from kaito.api.workspace import (
     WORKSPACE_LABEL,
     WORKSPACE_NAMESPACE_LABEL,
     WORKSPACE_RESOURCE,
+    WORKSPACE_V1ALPHA1,
     Workspace,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "WORKSPACE_LABEL",
     "WORKSPACE_NAMESPACE_LABEL",
     "WORKSPACE_RESOURCE",
+    "WORKSPACE_V1ALPHA1",
     "AdapterSpec",
     "AdapterState",
     "Condition",

@@ -10,9 +10,9 @@ import yaml
 from kaito.api.machine import MACHINE_RESOURCE
 from kaito.api.resource import CustomResource, PrinterColumn
 from kaito.api.schema import structural_schema
-from kaito.api.workspace import WORKSPACE_RESOURCE
+from kaito.api.workspace import WORKSPACE_RESOURCE, WORKSPACE_V1ALPHA1
 
-RESOURCES: Final[tuple[CustomResource[Any], ...]] = (WORKSPACE_RESOURCE, MACHINE_RESOURCE)
+RESOURCES: Final[tuple[CustomResource[Any], ...]] = (WORKSPACE_RESOURCE, WORKSPACE_V1ALPHA1, MACHINE_RESOURCE)
 """Every version of every kind of ours; versions of one kind stand together."""
 
 _HEADER = "# Generated from src/kaito/api by `kaito crds`. Do not edit.\n"

@@ -1,5 +1,6 @@
 """`kaito.sh` Workspace: a model to serve or to tune, and the nodes for it."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ConfigDict
@@ -76,7 +77,7 @@ def _condition(condition_type: str) -> str:
 
 WORKSPACE_RESOURCE: Final = CustomResource(
     group="kaito.sh",
-    version="v1alpha1",
+    version="v1beta1",
     kind="Workspace",
     plural="workspaces",
     model=Workspace,
@@ -97,7 +98,10 @@ WORKSPACE_RESOURCE: Final = CustomResource(
         PrinterColumn("Message", ".status.message", priority=1, description="What it waits for, and why"),
     ),
 )
-"""`kaito.sh/v1alpha1`. Another version is `dataclasses.replace(WORKSPACE_RESOURCE, version=…)` in `RESOURCES`."""
+"""`kaito.sh/v1beta1`, the version that is stored."""
+
+WORKSPACE_V1ALPHA1: Final = replace(WORKSPACE_RESOURCE, version="v1alpha1", storage=False)
+"""`kaito.sh/v1alpha1`, that of the KAITO page: the same fields, so nothing is lost between the two."""
 
 WORKSPACE: Final = WORKSPACE_RESOURCE.as_kind()
-"""Kind of `kaito.sh/v1alpha1` Workspace."""
+"""Kind of `kaito.sh/v1beta1` Workspace; objects that were applied as v1alpha1 are read as this too."""

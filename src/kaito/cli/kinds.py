@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kaito.core import Kind
 
-WORKSPACE: Final = Kind[dict[str, Any]]("kaito.sh/v1alpha1", "Workspace", dict, "workspaces", True)
+WORKSPACE: Final = Kind[dict[str, Any]]("kaito.sh/v1beta1", "Workspace", dict, "workspaces", True)
 MACHINE: Final = Kind[dict[str, Any]]("karpenter.sh/v1alpha5", "Machine", dict, "machines", False)
 
 WORKSPACE_LABEL: Final = "kaito.sh/workspace"

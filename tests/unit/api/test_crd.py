@@ -97,13 +97,15 @@ def test_names_are_the_fields_own():
     assert CRDS["machines.karpenter.sh"]["spec"]["versions"][0]["name"] == "v1alpha5"
 
 
-def test_a_second_version_costs_one_line():
-    newer = replace(WORKSPACE_RESOURCE, version="v1beta1")
-    [crd, machine] = crds((replace(WORKSPACE_RESOURCE, storage=False), newer, MACHINE_RESOURCE))
-    versions = crd["spec"]["versions"]
-    assert [(one["name"], one["storage"]) for one in versions] == [("v1alpha1", False), ("v1beta1", True)]
+def test_both_versions_of_the_workspace_have_one_schema_and_one_table():
+    versions = CRDS["workspaces.kaito.sh"]["spec"]["versions"]
+    assert [(one["name"], one["served"], one["storage"]) for one in versions] == [
+        ("v1beta1", True, True),
+        ("v1alpha1", True, False),
+    ]
     assert versions[0]["schema"] == versions[1]["schema"]
-    assert machine["metadata"]["name"] == "machines.karpenter.sh"
+    assert versions[0]["additionalPrinterColumns"] == versions[1]["additionalPrinterColumns"]
+    assert "conversion" not in CRDS["workspaces.kaito.sh"]["spec"], "with one schema there is nothing to convert"
 
 
 def test_every_field_of_the_workspace_that_a_user_sets_is_described():
