@@ -50,6 +50,7 @@ class Preset(RegistryModel):
     repository: str
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     licence: str
+    gated: bool = False
     architecture: str
     dtype: Dtype
     context_length: Annotated[int, Field(ge=1)]

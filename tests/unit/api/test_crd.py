@@ -1,12 +1,10 @@
 """The generated CRDs: structure, bounds, columns, and that the files in the repository are those."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kaito.api import MACHINE_RESOURCE, WORKSPACE_RESOURCE
 from kaito.api.crd import crd_files, crds
 
 ROOT = Path(__file__).parents[3]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kaito.api import WORKSPACE_FINALIZER
+from kaito.controllers.options import Settings
 from kaito.controllers.workspace import decide
 from kaito.controllers.workspace.claims import claim_name
 from kaito.controllers.workspace.step import Apply, Create, CreateAdminSecret, Delete, SetFinalizers
@@ -93,6 +94,31 @@ def test_what_cannot_work_ends_before_anything_is_bought(a, preset, sku, reason,
     assert said in status.message
     assert conditions(status)["ResourceReady"] == ("False", reason)
     assert [(one.type, one.reason) for one in decision.occurrences] == [("Warning", reason)]
+
+
+GATED = """
+metadata: {name: llama, namespace: team}
+resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: llama}}}
+inference: {preset: {name: llama-3.1-8b-instruct}}
+"""
+
+
+def test_a_gated_model_without_a_token_ends_before_anything_is_bought(a):
+    decision = decide(a.snapshot(a.workspace(GATED), settings=Settings(weights="hub")), a.now)
+    assert not [action for action in decision.actions if isinstance(action, Create)]
+    assert decision.status.last_failure.reason == "ModelAccessRequired"
+    assert "modelAccessSecret" in decision.status.message
+    assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in decision.status.last_failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("weights", "options"),
+    [("stand-in", ""), ("/models", ""), ("hub", ", presetOptions: {modelAccessSecret: token}")],
+)
+def test_a_gated_model_is_served_with_a_token_or_from_elsewhere(a, weights, options):
+    text = GATED.replace("instruct}", f"instruct{options}}}")
+    decision = decide(a.snapshot(a.workspace(text), settings=Settings(weights=weights)), a.now)
+    assert [type(action) for action in decision.actions] == [Create]
 
 
 NOT_SERVED = {

@@ -85,3 +85,23 @@ def test_the_registry_in_the_repository_root_is_the_one_that_is_shipped():
 
     root = Path(__file__).parents[3] / "presets.yaml"
     assert root.read_text() == files("kaito.presets").joinpath("presets.yaml").read_text()
+
+
+@pytest.mark.parametrize("preset", [preset.name for preset in PRESETS])
+def test_every_preset_serves_its_whole_context_on_one_a100(preset):
+    plan = plan_of(preset, "Standard_NC24ads_A100_v4")
+    assert (plan.nodes, plan.max_model_len) == (1, plan.preset.context_length)
+
+
+@pytest.mark.parametrize("preset", ["falcon-7b", "mistral-7b-instruct", "llama-3.1-8b-instruct"])
+def test_seven_billion_parameters_do_not_fit_a_v100_and_the_sizes_that_do_are_named(preset):
+    with pytest.raises(KaitoError) as caught:
+        plan_of(preset, "Standard_NC6s_v3")
+    assert caught.value.reason == "PresetDoesNotFit"
+    assert "Standard_" in caught.value.remedy
+
+
+@pytest.mark.parametrize("preset", PRESETS.presets, ids=lambda preset: preset.name)
+def test_the_cache_of_a_token_follows_from_the_shape(preset):
+    shape = preset.shape
+    assert preset.bytes_per_token == 2 * shape.layers * shape.kv_heads * shape.head_dim * 2

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     UNKNOWN_PRESET = "UnknownPreset"
     UNKNOWN_SKU = "UnknownSKU"
     PRESET_DOES_NOT_FIT = "PresetDoesNotFit"
+    MODEL_ACCESS_REQUIRED = "ModelAccessRequired"
     TUNING_NOT_SUPPORTED = "TuningNotSupported"
     TEMPLATE_NOT_SUPPORTED = "TemplateNotSupported"
     ADAPTER_SOURCE_NOT_SUPPORTED = "AdapterSourceNotSupported"

@@ -65,6 +65,10 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         "Phi3ForCausalLM": Architecture("Phi3ForCausalLM", "Phi3Config", extra=_ALL_POSITIONS),
         "LlamaForCausalLM": Architecture("LlamaForCausalLM", "LlamaConfig", key_value_heads=1),
         "MistralForCausalLM": Architecture("MistralForCausalLM", "MistralConfig", key_value_heads=1, extra=_NO_WINDOW),
+        # The 7B models' form: one KV head for all, attention and MLP side by side.
+        "FalconForCausalLM": Architecture(
+            "FalconForCausalLM", "FalconConfig", key_value_heads=1, extra=MappingProxyType({"multi_query": True})
+        ),
         "Qwen2ForCausalLM": Architecture("Qwen2ForCausalLM", "Qwen2Config", key_value_heads=1),
     }
 )
