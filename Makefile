@@ -30,7 +30,7 @@ e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai clien
 
 e2e-kube: everything  ## The end-to-end tests on a real control plane (built once, in the user's cache)
 	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
-		sh -c '$(RUN) pytest tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
+		sh -c 'exec pytest tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
 	$(RUN) ruff check .
@@ -47,4 +47,4 @@ generate: control-plane  ## Write the generated files (CRDs) anew
 	$(RUN) kaito crds --output manifests/crds
 
 clean:  ## Remove what make made here
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .uv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,6 +10,7 @@ Without a command it runs until Ctrl-C. The binaries are those of hack/kube/buil
 import argparse
 import base64
 import ctypes
+import fcntl
 import json
 import os
 import secrets
@@ -29,6 +30,7 @@ from pathlib import Path
 from certificates import Authority, service_account_key
 
 SERVICE_RANGE = "10.96.0.0/16"
+LOCK = "control-plane.lock"
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 USERS = {  # who holds which token: user, group
@@ -232,14 +234,28 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def folder_of(given: Path | None) -> Iterator[Path]:
-    """Yield the folder that was asked for, which stays, or a temporary one."""
-    if given is not None:
-        shutil.rmtree(given, ignore_errors=True)
-        given.mkdir(mode=0o700, parents=True)
-        yield given.resolve()
+    """Yield an empty folder: a temporary one, or the one that was asked for, which stays.
+
+    SystemExit when that one is in use, or holds what is not ours to delete.
+    """
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="kaito-kube-") as made:
+            yield Path(made)
         return
-    with tempfile.TemporaryDirectory(prefix="kaito-kube-") as made:
-        yield Path(made)
+    folder = given.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = folder / LOCK
+    others = [entry for entry in folder.iterdir() if entry != lock]
+    if others and not lock.exists():
+        sys.exit(f"control_plane: {folder} is not empty and was not made by this program; name another with --dir")
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"control_plane: another control plane runs in {folder}; name another with --dir")
+        for entry in others:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        yield folder
 
 
 def run(plane: ControlPlane, command: list[str]) -> int:
@@ -249,7 +265,11 @@ def run(plane: ControlPlane, command: list[str]) -> int:
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
         return 0
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "KAITO_AUDIT_LOG": str(plane.audit_log)}
-    return subprocess.run(command, env=environment, check=False).returncode
+    process = subprocess.Popen(command, env=environment)
+    # The command ends first, in its own time: what it has to tidy up needs the API server.
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in a terminal reaches the command too
+    return process.wait()
 
 
 def main() -> int:

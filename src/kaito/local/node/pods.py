@@ -252,7 +252,9 @@ class PodReconciler:
         )
 
     async def _sources(self, pod: Object, state: PodState) -> Sources:
-        state.secrets = frozenset(Key(state.key.namespace, name) for name in references(pod).secrets)
+        secrets = frozenset(Key(state.key.namespace, name) for name in references(pod).secrets)
+        self.secrets.forget(secrets - state.secrets)
+        state.secrets = secrets
         fetched = await fetch(pod, self.cache, self.client, self.secrets)
         return Sources(pod, state.ip, self.node.ip, fetched.config_maps.get, fetched.secrets.get, self.node.allocatable)
 

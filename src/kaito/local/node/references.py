@@ -72,10 +72,14 @@ class Secrets:
         self._read[key] = (self._clock.monotonic(), secret)
         return secret
 
+    def forget(self, keys: Collection[Key]) -> None:
+        """Read these anew when they are next asked for, as the kubelet does for a pod that starts."""
+        for key in keys:
+            self._read.pop(key, None)
+
     def keep(self, wanted: Collection[Key]) -> None:
         """Forget the Secrets that no pod refers to any more."""
-        for key in self._read.keys() - wanted:
-            del self._read[key]
+        self.forget(self._read.keys() - wanted)
 
 
 async def fetch(pod: Object, cache: Cache, client: Client, secrets: Secrets) -> Fetched:

@@ -67,7 +67,7 @@ class NodeReconciler:
                 log.info("the node object is gone with its machine; it is not registered again", node=key.name)
                 return DONE
             node = await self._register()
-        if node["metadata"].get("deletionTimestamp"):
+        if node is None or node["metadata"].get("deletionTimestamp"):
             return DONE
         patch = metadata_patch(node, self._options, self._facts)
         if patch is not None:
@@ -80,11 +80,12 @@ class NodeReconciler:
             await self._client.patch(NODE, key, body, subresource="status")
         return DONE
 
-    async def _register(self) -> Object:
+    async def _register(self) -> Object | None:
+        """Create the Node; None when it exists, which the cache does not show yet: its event brings us back."""
         try:
             node = await self._client.create(new_node(self._options, self._facts))
         except AlreadyExistsError:
-            return await self._client.get(NODE, self.key)
+            return None
         log.info("registered the node", node=self._options.name)
         self._events.record(node, "Normal", "Starting", "Starting kaito-node.")
         return node

@@ -35,8 +35,10 @@ class Ranges(msgspec.Struct, frozen=True, rename="camel"):
 def choose(wanted: Ranges, kept: Ranges, is_free: Callable[[str], bool], *, embedded: bool) -> Ranges:
     """Return the ranges of a cluster: those asked for, else those it had, else the first free ones.
 
-    KaitoError (NoFreeRange) when every default is taken; InvalidRange for text that is no IPv4 network.
+    KaitoError: NoFreeRange when every default is taken, InvalidRange for text that is no IPv4 network, RangeChanged
+    when the cluster has other ones already, OtherCluster when they are those of an embedded or of a real API server.
     """
+    _check_kept(wanted, kept, embedded=embedded)
     pods = POD_CIDRS if embedded else (POD_CIDR_ON_REAL,)
     chosen = Ranges(
         wanted.service_cidr or kept.service_cidr or (_first(SERVICE_CIDRS, is_free, "service") if embedded else ""),
@@ -108,6 +110,29 @@ def _first(cidrs: Iterable[str], is_free: Callable[[str], bool], what: str) -> s
             remedy=f"End one with `kaito down --dir …`, or name a range with --{what}-cidr.",
         )
     return found
+
+
+def _check_kept(wanted: Ranges, kept: Ranges, *, embedded: bool) -> None:
+    """Refuse to bring a folder's cluster up with other addresses than its Services, pods and nodes have."""
+    if kept.pod_cidr and embedded != bool(kept.service_cidr):
+        found, asked = ("an embedded", "a real") if kept.service_cidr else ("a real", "an embedded")
+        raise KaitoError(
+            "OtherCluster",
+            f"The directory holds the state of a cluster with {found} API server, not with {asked} one.",
+            terminal=True,
+            remedy="Name another with --dir, or forget that state with `kaito down --purge`.",
+        )
+    for flag, cidr, other in (
+        ("--service-cidr", wanted.service_cidr, kept.service_cidr),
+        ("--pod-cidr", wanted.pod_cidr, kept.pod_cidr),
+    ):
+        if cidr and other and cidr != other:
+            raise KaitoError(
+                "RangeChanged",
+                f"The cluster in this directory has the addresses {other}, not {cidr}.",
+                terminal=True,
+                remedy=f"Leave {flag} out, name another --dir, or begin anew after `kaito down --purge`.",
+            )
 
 
 def _check(flag: str, cidr: str) -> None:

@@ -1,6 +1,7 @@
 """Runs each process under its own ServiceAccount, with the rights that are shipped and no other."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,17 +22,18 @@ TOKEN_SECONDS: Final = 24 * 3600
 """Asked for; a server may give less."""
 RENEW_AT: Final = 0.8
 """Share of a token's life after which it is renewed. Source: kubelet's token manager."""
-RETRY_SECONDS: Final = 30.0
+CHECK_SECONDS: Final = 60.0
+"""How often the wall clock is looked at: a machine that slept finds its tokens expired, however short it was awake."""
 
 
 class ServiceAccounts:
     """The identities of one cluster's processes: a kubeconfig and a token file each, mode 0600, in one folder."""
 
     def __init__(self, admin: Path, folder: Path, clock: Clock) -> None:
-        self._admin = load_connection(str(admin))
+        self._admin = admin
         self._folder = folder
         self._clock = clock
-        self._renew_after = RETRY_SECONDS
+        self.renew_at = clock.now()
 
     async def install(self) -> None:
         """Apply the roles and write credentials for every account.
@@ -39,33 +41,42 @@ class ServiceAccounts:
         KaitoError as the API server answers, when the user's own rights do not reach that far.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        client = await Client.connect(self._admin, field_manager="kaito")
+        settings = load_connection(str(self._admin))
+        client = await Client.connect(settings, field_manager="kaito")
         try:
             for folder in RIGHTS:
                 for obj in shipped(folder):
                     await client.apply(obj)
-            self._renew_after = await self._write_tokens(client)
+            await self._write_tokens(client)
         finally:
             await client.close()
         for account in ACCOUNTS:
-            write_private(self._folder / f"{account}.kubeconfig", orjson.dumps(self._kubeconfig(account)))
+            write_private(self._folder / f"{account}.kubeconfig", orjson.dumps(self._kubeconfig(account, settings)))
 
     async def keep_valid(self) -> None:
         """Renew the tokens in time, until cancelled."""
         while True:
-            await self._clock.sleep(self._renew_after)
-            try:
-                client = await Client.connect(self._admin, field_manager="kaito")
-                try:
-                    self._renew_after = await self._write_tokens(client)
-                finally:
-                    await client.close()
-            except KaitoError as error:
-                _log.warning("the tokens of the processes could not be renewed", error=str(error))
-                self._renew_after = RETRY_SECONDS
+            await self._clock.sleep(CHECK_SECONDS)
+            await self.renew_when_due()
 
-    async def _write_tokens(self, client: Client) -> float:
-        """Ask for a token for each account; return the seconds until they are to be renewed."""
+    async def renew_when_due(self) -> bool:
+        """Renew the tokens if it is time; say whether they are new. A failure is logged: the next look tries again."""
+        if self._clock.now() < self.renew_at:
+            return False
+        try:
+            client = await Client.connect(load_connection(str(self._admin)), field_manager="kaito")
+            try:
+                await self._write_tokens(client)
+            finally:
+                await client.close()
+        except KaitoError as error:
+            _log.warning("the tokens of the processes could not be renewed", error=str(error))
+            return False
+        return True
+
+    async def _write_tokens(self, client: Client) -> None:
+        """Ask for a token for each account, and note when they are to be renewed."""
+        asked = self._clock.now()
         lives = []
         for account in ACCOUNTS:
             body = {
@@ -77,13 +88,13 @@ class ServiceAccounts:
             answer: Object = await client.request("POST", path, body=body)
             write_private(self._token_file(account), answer["status"]["token"].encode())
             lives.append(float(answer["spec"]["expirationSeconds"]))
-        return min(lives) * RENEW_AT
+        self.renew_at = asked + timedelta(seconds=min(lives) * RENEW_AT)
 
     def _token_file(self, account: str) -> Path:
         return self._folder / f"{account}.token"
 
-    def _kubeconfig(self, account: str) -> Object:
-        name, admin = CONTEXT, self._admin
+    def _kubeconfig(self, account: str, admin: ConnectionSettings) -> Object:
+        name = CONTEXT
         cluster: Object = {"server": admin.server}
         if authority := _authority(admin):
             cluster["certificate-authority-data"] = base64.b64encode(authority).decode()

@@ -12,7 +12,7 @@ import structlog
 
 from kaito.core import load_connection
 from kaito.core.clock import Clock, SystemClock
-from kaito.core.errors import KaitoError
+from kaito.core.errors import ForbiddenError, KaitoError
 from kaito.local.machines import MachineRoom, MachineRoomSettings
 from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
 from kaito.local.supervisor import specs
@@ -158,6 +158,8 @@ class Supervisor:
         try:
             yield
         except KaitoError as error:
+            if isinstance(error, ForbiddenError) and not error.remedy:
+                error.remedy = "Starting kaito needs the kubeconfig of an admin of the cluster."
             seconds = self._clock.monotonic() - started
             self._report(Step(name, "failed", seconds, f"{error.message} {error.remedy}".strip()))
             raise

@@ -61,6 +61,13 @@ async def test_a_secret_that_is_missing_is_asked_for_each_time_and_found_once_it
     assert await secrets.get(KEY) == found
 
 
+async def test_a_secret_that_a_pod_starts_with_is_read_anew(secrets: Secrets, server: Server) -> None:
+    await secrets.get(KEY)
+    server.objects[KEY] = {"data": {"token": "Mg=="}}
+    secrets.forget({KEY})
+    assert await secrets.get(KEY) == {"data": {"token": "Mg=="}}
+
+
 async def test_a_secret_that_no_pod_refers_to_is_forgotten(secrets: Secrets, server: Server) -> None:
     await secrets.get(KEY)
     secrets.keep(())

@@ -17,6 +17,7 @@ from kaito.local.supervisor.ranges import (
 )
 
 NOTHING = Ranges()
+KEPT = Ranges("127.5.0.0/16", "127.247.0.0/16")
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,12 @@ NOTHING = Ranges()
         (NOTHING, NOTHING, (), True, Ranges("127.96.0.0/16", "127.244.0.0/16")),
         (NOTHING, NOTHING, ("127.96.0.0/16",), True, Ranges("127.97.0.0/16", "127.244.0.0/16")),
         (NOTHING, Ranges("127.99.0.0/16", "127.247.0.0/16"), (), True, Ranges("127.99.0.0/16", "127.247.0.0/16")),
-        (Ranges("127.5.0.0/16", ""), Ranges("127.99.0.0/16", ""), (), True, Ranges("127.5.0.0/16", "127.244.0.0/16")),
+        (Ranges("127.5.0.0/16", ""), NOTHING, (), True, Ranges("127.5.0.0/16", "127.244.0.0/16")),
+        (Ranges("127.5.0.0/16", ""), KEPT, (), True, KEPT),
         (NOTHING, NOTHING, (), False, Ranges("", POD_CIDR_ON_REAL)),
+        (NOTHING, Ranges("", "10.1.0.0/16"), (), False, Ranges("", "10.1.0.0/16")),
     ],
-    ids=["first", "next free", "kept", "asked for", "real"],
+    ids=["first", "next free", "kept", "asked for", "asked for what is kept", "real", "real, kept"],
 )
 def test_ranges_asked_for_go_before_kept_before_free(
     wanted: Ranges, kept: Ranges, taken: tuple[str, ...], embedded: bool, expected: Ranges
@@ -39,6 +42,25 @@ def test_ranges_asked_for_go_before_kept_before_free(
 def test_when_all_are_taken_the_flag_is_named() -> None:
     with pytest.raises(KaitoError, match="--service-cidr"):
         choose(NOTHING, NOTHING, lambda _: False, embedded=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "flag"),
+    [(Ranges("127.6.0.0/16", ""), "--service-cidr"), (Ranges("", "127.6.0.0/16"), "--pod-cidr")],
+)
+def test_other_ranges_than_those_of_the_kept_state_are_refused_with_a_remedy(wanted: Ranges, flag: str) -> None:
+    with pytest.raises(KaitoError, match=r"not 127\.6\.0\.0/16") as caught:
+        choose(wanted, KEPT, lambda _: True, embedded=True)
+    assert caught.value.reason == "RangeChanged"
+    assert flag in caught.value.remedy
+    assert "--purge" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("kept", "embedded"), [(KEPT, False), (Ranges("", POD_CIDR_ON_REAL), True)])
+def test_the_folder_of_an_embedded_cluster_is_no_folder_for_a_real_one(kept: Ranges, embedded: bool) -> None:
+    with pytest.raises(KaitoError, match="--dir") as caught:
+        choose(NOTHING, kept, lambda _: True, embedded=embedded)
+    assert caught.value.reason == "OtherCluster"
 
 
 def test_text_that_is_no_range_is_refused_with_its_flag() -> None:
