@@ -34,6 +34,8 @@ async def _run(options: ControllerOptions) -> None:
         metrics_address=options.metrics_address,
         field_manager="kaito-controller",
     ) as manager:
+        if options.leader_elect:
+            manager.elect(options.leader_election_namespace)
         manager.add(controller_factory()(manager, options))
         await manager.run()
 

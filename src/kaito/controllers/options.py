@@ -35,6 +35,8 @@ class ControllerOptions:
     node_provisioner: Literal["machine"] = "machine"
     log_level: str = "info"
     workers: int = 4
+    leader_elect: bool = False
+    leader_election_namespace: str = ""
     settings: Settings = field(default_factory=Settings)
 
 
@@ -47,6 +49,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> ControllerOptions:
         node_provisioner=options.node_provisioner,
         log_level=options.log_level,
         workers=options.workers,
+        leader_elect=options.leader_elect,
+        leader_election_namespace=options.leader_election_namespace,
         settings=Settings(
             weights=options.weights,
             weights_cache_dir=options.weights_cache_dir,
@@ -81,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         help="API that nodes are claimed by",
     )
     add("--workers", type=_positive, default=default.workers, metavar="N", help="Workspaces reconciled at a time")
+    add("--leader-elect", action="store_true", help="of several replicas let one work at a time")
+    add(
+        "--leader-election-namespace",
+        default="",
+        metavar="NAMESPACE",
+        help="where the Lease kaito-controller is (default: the pod's namespace)",
+    )
     add("--log-level", choices=["debug", "info", "warning", "error"], default=default.log_level)
     return parser
 

@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
     parsed.add_argument("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:8081", help="default: %(default)s")
     parsed.add_argument("--cloud", default="local", help="where machines come from: local (default: %(default)s)")
     parsed.add_argument("--cloud-dir", metavar="DIR", type=Path, help="folder of the local cloud")
+    parsed.add_argument("--leader-elect", action="store_true", help="of several replicas let one work at a time")
+    parsed.add_argument(
+        "--leader-election-namespace",
+        metavar="NAMESPACE",
+        default="",
+        help="where the Lease kaito-provisioner is (default: the pod's namespace)",
+    )
     parsed.add_argument("--log-level", choices=LEVELS, default="info", help="default: %(default)s")
     for name, what in (
         ("launch", "for the cloud to give an instance"),
@@ -65,6 +72,8 @@ async def run(arguments: argparse.Namespace) -> None:
     async with Manager.connect(
         "kaito-provisioner", kubeconfig=arguments.kubeconfig, metrics_address=arguments.metrics_address
     ) as manager:
+        if arguments.leader_elect:
+            manager.elect(arguments.leader_election_namespace)
         manager.add(load_reconciler("machine")(manager, options_of(arguments)))
         await manager.run()
 

@@ -1,7 +1,7 @@
 """Reads and writes of objects, as the Kubernetes API has them."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
@@ -14,6 +14,7 @@ from kaito.core.client.apply import desired_object, digest, is_applied, marked
 from kaito.core.client.codec import RawList, decode, read_list
 from kaito.core.client.connection import ConnectionSettings
 from kaito.core.client.discovery import Discovery, Resource
+from kaito.core.client.fence import require_permission
 from kaito.core.client.meaning import already_says
 from kaito.core.client.transport import Transport
 from kaito.core.client.watch import Batches, WatchEvent, error_of, open_watch
@@ -257,7 +258,7 @@ class Client:
         labels: str = "",
         fields: str = "",
         timeout_seconds: int = 300,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Yield the events of one watch request, until the server ends it. Raises ApiError for an ERROR event.
 
         This is the low level; a controller's cache reconnects and lists again by itself.
@@ -310,6 +311,7 @@ class Client:
     async def _write(
         self, method: str, path: str, body: Any, params: Mapping[str, str], content_type: str = "application/json"
     ) -> Object:
+        require_permission(f"{method} {path}")
         answer = await self._transport.request(
             method, path, params=params, body=orjson.dumps(body), headers={"Content-Type": content_type}
         )

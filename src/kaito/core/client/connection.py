@@ -65,13 +65,18 @@ def load_connection(kubeconfig: str | None = None, context: str | None = None) -
     )
 
 
+def pod_namespace(directory: Path = _SERVICE_ACCOUNT) -> str:
+    """Return the namespace of the pod we run in; empty outside one."""
+    file = directory / "namespace"
+    return file.read_text().strip() if file.is_file() else ""
+
+
 def in_cluster(directory: Path = _SERVICE_ACCOUNT) -> ConnectionSettings:
     """Return the settings of a pod: its service account's token, namespace and CA."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    namespace = directory / "namespace"
     return ConnectionSettings(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
-        namespace=namespace.read_text().strip() if namespace.is_file() else "default",
+        namespace=pod_namespace(directory) or "default",
         ca_file=directory / "ca.crt",
         token_file=directory / "token",
     )

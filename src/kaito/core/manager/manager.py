@@ -1,6 +1,7 @@
 """One process of controllers: connection, cache, health, signals; started in order, stopped in order."""
 
 import asyncio
+import contextvars
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -11,10 +12,11 @@ import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from kaito.core.cache import Cache, Selection
-from kaito.core.client import Client, ConnectionSettings, load_connection
+from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, SystemClock, deadline
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
 from kaito.core.errors import KaitoError
+from kaito.core.manager.election import Election
 from kaito.core.manager.events import EventRecorder
 from kaito.core.manager.health import Check, HealthServer
 from kaito.core.objects import Kind
@@ -47,6 +49,8 @@ class Manager:
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
         self._controllers: list[Controller] = []
         self._runnables: list[Runnable] = []
+        self._standby: list[Runnable] = []
+        self._election: Election | None = None
         self._ready_checks: dict[str, Check] = {"caches": self._unsynced}
         self._health_checks: dict[str, Check] = {"ping": str}
         self._server = HealthServer(metrics_address, registry, self._health_checks, self._ready_checks)
@@ -103,17 +107,29 @@ class Manager:
         controller.bind(self._surroundings)
         self._controllers.append(controller)
         if group := self._groups.get("controllers"):
-            self._working.append(group.create_task(controller.run(), name=f"controller {controller.name}"))
+            self._working.append(self._work(group, controller))
 
     def caching(self, kind: Kind[Any], *, namespace: str | None = None, labels: str = "", fields: str = "") -> None:
         """Cache a kind, or only a part of it (selectors in query form). Call it before a controller does."""
         self.cache.register(kind, Selection(namespace, labels, fields))
 
-    def add_runnable(self, run: Runnable) -> None:
-        """Run `run()` once the caches are filled, until the manager stops; its failure ends the manager."""
-        self._runnables.append(run)
-        if group := self._groups.get("runnables"):
-            group.create_task(run())
+    def elect(self, namespace: str = "") -> None:
+        """Let controllers and runnables wait until this replica holds the Lease named as the manager.
+
+        Call it before the start. `namespace` is the Lease's, by default that of the pod we run in; raises KaitoError
+        NamespaceMissing outside of one. A replica that loses the Lease ends with KaitoError LeadershipLost.
+        """
+        self._election = Election(self.client, self.name, namespace, self.clock, self.events, self.registry)
+        self.add_health_check("leader-election", self._election.leadership.unhealthy)
+
+    def add_runnable(self, run: Runnable, *, needs_leadership: bool = True) -> None:
+        """Run `run()` once the caches are filled, until the manager stops; its failure ends the manager.
+
+        Without `needs_leadership` it runs on every replica, not on the elected one alone.
+        """
+        (self._runnables if needs_leadership else self._standby).append(run)
+        if group := self._groups.get("runnables" if needs_leadership else "standby"):
+            group.create_task(run(), context=self._context(fence=needs_leadership))
 
     def add_health_check(self, name: str, check: Check) -> None:
         """Add a check to /healthz: it returns nothing, or what is wrong."""
@@ -171,6 +187,10 @@ class Manager:
         log.info("stopping", signal=signal.Signals(number).name)
         self._stopping.set()
 
+    @property
+    def _deposed(self) -> bool:
+        return self._election is not None and not self._election.leadership.held
+
     def _unsynced(self) -> str:
         return ", ".join(self.cache.pending)
 
@@ -178,18 +198,50 @@ class Manager:
         """Hold everything that runs: what starts first stops last."""
         await self._server.start()
         try:
-            async with self._events_written(), self._group("caches", self.cache.run), self._controllers_running():
-                await self._first_of(self.cache.wait_for_sync(), self._stopping.wait())
-                if not self._stopping.is_set():
-                    async with self._group("runnables", *self._runnables):
-                        self._started.set()
-                        log.info("started", manager=self.name, metrics_port=self.metrics_port)
-                        await self._stopping.wait()
+            async with self._events_written(), self._group("caches", self.cache.run), self._on_every_replica():
+                if self._election is None:
+                    await self._lead()
+                else:
+                    await self._first_of(self.cache.wait_for_sync(), self._stopping.wait())
+                    async with self._election.won(self._stopping) as leading:
+                        if leading:
+                            await self._lead()
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         finally:
             await self._server.stop()
         log.info("stopped", manager=self.name)
+
+    async def _lead(self) -> None:
+        """Do what one replica alone may do, until it is told to stop."""
+        async with self._controllers_running():
+            await self._first_of(self.cache.wait_for_sync(), self._stopping.wait())
+            if not self._stopping.is_set():
+                async with self._group("runnables", *self._runnables, fence=True):
+                    await self._stopping.wait()
+
+    @asynccontextmanager
+    async def _on_every_replica(self) -> AsyncIterator[None]:
+        """Run what needs no leadership during the block, once the caches are filled."""
+        async with self._group("start", self._report_start):
+            yield
+
+    async def _report_start(self) -> None:
+        await self.cache.wait_for_sync()
+        async with self._group("standby", *self._standby):
+            self._started.set()
+            log.info("started", manager=self.name, metrics_port=self.metrics_port)
+            await asyncio.Event().wait()
+
+    def _context(self, *, fence: bool) -> contextvars.Context:
+        """Return the context of a new task; in a fenced one only a leader writes."""
+        if fence and (election := self._election) is not None:
+            return fenced(lambda: election.leadership.held)
+        return contextvars.copy_context()
+
+    def _work(self, group: asyncio.TaskGroup, controller: Controller) -> asyncio.Task[None]:
+        context = self._context(fence=True)
+        return group.create_task(controller.run(), name=f"controller {controller.name}", context=context)
 
     async def _first_of(self, *waits: Coroutine[Any, Any, Any]) -> None:
         tasks = [asyncio.create_task(wait) for wait in waits]
@@ -200,10 +252,10 @@ class Manager:
                 task.cancel()
 
     @asynccontextmanager
-    async def _group(self, name: str, *runs: Runnable) -> AsyncIterator[None]:
+    async def _group(self, name: str, *runs: Runnable, fence: bool = False) -> AsyncIterator[None]:
         """Run a group of tasks during the block; they are cancelled at its end."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run()) for run in runs]
+            tasks = [group.create_task(run(), context=self._context(fence=fence)) for run in runs]
             self._groups[name] = group
             try:
                 yield
@@ -216,7 +268,7 @@ class Manager:
     async def _controllers_running(self) -> AsyncIterator[None]:
         """Run the controllers during the block; at its end they may finish what they are at, for a while."""
         async with asyncio.TaskGroup() as group:
-            self._working = [group.create_task(c.run(), name=f"controller {c.name}") for c in self._controllers]
+            self._working = [self._work(group, controller) for controller in self._controllers]
             self._groups["controllers"] = group
             try:
                 yield
@@ -225,13 +277,13 @@ class Manager:
                 await self._drain()
 
     async def _drain(self) -> None:
-        """Let reconciles end; those that take too long are cancelled."""
+        """Let reconciles end; those that take too long, or run without leadership, are cancelled."""
         for controller in self._controllers:
             controller.shut_down()
         busy = [task for task in self._working if not task.done()]
         try:
             async with deadline(self.clock, GRACE_SECONDS):
-                if busy:
+                if busy and not self._deposed:
                     await asyncio.wait(busy)
         except TimeoutError:
             log.error("reconciles were cut off after the grace period", seconds=GRACE_SECONDS)
