@@ -32,6 +32,9 @@ e2e-kube: everything  ## The end-to-end tests on a real control plane (built onc
 	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
 		sh -c 'exec pytest tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 
+soak: everything  ## The long form of what tests run in short: every fault at every moment, killed processes
+	$(RUN) pytest -m soak tests/unit tests/e2e
+
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .

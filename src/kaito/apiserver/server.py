@@ -125,12 +125,20 @@ class EmbeddedServer:
                 ("maintenance", server._maintain),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(server._keep(name, work), name=name))
-            stack.callback(server._api.stop_watches)
+            stack.callback(server.stop_watches)
             yield server
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request, however it came here."""
+        return await self._door.handle(request)
+
+    def stop_watches(self) -> None:
+        """End every watch, so that their requests finish."""
+        self._api.stop_watches()
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         runner = web.ServerRunner(
-            web.Server(self._door.handle, access_log=None),
+            web.Server(self.handle, access_log=None),
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         await runner.setup()

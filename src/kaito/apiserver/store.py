@@ -84,14 +84,19 @@ class Watcher:
 
 
 class Store:
-    """Objects by resource, namespace and name. `history_limit` counts the changes that a watch can go back."""
+    """Objects by resource, namespace and name. `history_limit` counts the changes that a watch can go back.
 
-    def __init__(self, path: Path | None = None, *, history_limit: int = 10_000, watcher_limit: int = 10_000) -> None:
+    Without a path all is in memory, and begins with `state`, which another store's `serialize` returned.
+    """
+
+    def __init__(
+        self, path: Path | None = None, *, history_limit: int = 10_000, watcher_limit: int = 10_000, state: bytes = b""
+    ) -> None:
         self._path = path
         self._history_limit = history_limit
         self._watcher_limit = watcher_limit
         self._watchers: dict[str, set[Watcher]] = {}
-        self._db = _open(path)
+        self._db = _open(path, state)
         newest = (self._db.execute(f"SELECT max(version) FROM {table}").fetchone()[0] for table in _TABLES)  # noqa: S608
         self._version: int = max(1, *(version or 0 for version in newest))
         self._compacted: int = self._db.execute("SELECT version FROM compaction").fetchone()[0]
@@ -241,14 +246,20 @@ class Store:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         connection.close()
 
+    def serialize(self) -> bytes:
+        """Return everything that is here, for a store in memory to begin with."""
+        return self._db.serialize()
+
     def close(self) -> None:
         """Close the database; the write-ahead log goes into it."""
         self._db.close()
 
 
-def _open(path: Path | None) -> sqlite3.Connection:
+def _open(path: Path | None, state: bytes = b"") -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        if state and path is None:
+            connection.deserialize(state)
         application, stamp = (
             connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )

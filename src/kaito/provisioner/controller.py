@@ -9,6 +9,7 @@ import structlog
 from kaito.api.machine import MACHINE
 from kaito.core import Controller, Event, KaitoError, Key, Manager
 from kaito.provisioner.act import Writer
+from kaito.provisioner.clouds import Cloud
 from kaito.provisioner.garbage import GarbageCollector
 from kaito.provisioner.metrics import MeteredCloud, ProvisionerMetrics
 from kaito.provisioner.node import NODE
@@ -35,11 +36,14 @@ class _Object(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Object).decode
 
 
-def machine_controller(manager: Manager, options: ProvisionerOptions) -> Controller:
-    """Return the controller of Machines, and let the manager run what looks for leaks and for changes of the cloud."""
+def machine_controller(manager: Manager, options: ProvisionerOptions, *, cloud: Cloud | None = None) -> Controller:
+    """Return the controller of Machines, and let the manager run what looks for leaks and for changes of the cloud.
+
+    `cloud` takes the place of the one that the options name.
+    """
     limits = options.limits
     metrics = ProvisionerMetrics(manager.registry)
-    cloud = MeteredCloud(make_cloud(options, manager.clock), metrics, manager.clock)
+    cloud = MeteredCloud(cloud or make_cloud(options, manager.clock), metrics, manager.clock)
     reconciler = MachineReconciler(
         manager.cache,
         manager.client,

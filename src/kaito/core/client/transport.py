@@ -6,7 +6,7 @@ only when the answer carries Retry-After; a GET also after a lost connection; a 
 
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -42,10 +42,18 @@ Parameters = Mapping[str, str]
 
 
 class Transport:
-    """Sends requests. Must be made inside a running event loop and closed."""
+    """Sends requests. Must be made inside a running event loop and closed. `connector` makes each pool's connections.
+
+    A subclass may stand between a client and its server: `request` and `stream` are all that goes out.
+    """
 
     def __init__(
-        self, settings: ConnectionSettings, clock: Clock, user_agent: str, registry: CollectorRegistry | None = None
+        self,
+        settings: ConnectionSettings,
+        clock: Clock,
+        user_agent: str,
+        registry: CollectorRegistry | None = None,
+        connector: Callable[[], aiohttp.BaseConnector] = lambda: aiohttp.TCPConnector(limit=0),
     ) -> None:
         self._base = settings.server.rstrip("/")
         self._host = URL(self._base).host or ""
@@ -60,8 +68,10 @@ class Transport:
             registry=registry,
         )
         headers = {"User-Agent": user_agent, "Accept": "application/json"}
-        self._session = _session(headers, aiohttp.ClientTimeout(None, None, REQUEST_READ_SECONDS, CONNECT_SECONDS))
-        self._watches = _session(headers, aiohttp.ClientTimeout(None, None, WATCH_INACTIVITY_SECONDS, CONNECT_SECONDS))
+        requests = aiohttp.ClientTimeout(None, None, REQUEST_READ_SECONDS, CONNECT_SECONDS)
+        watches = aiohttp.ClientTimeout(None, None, WATCH_INACTIVITY_SECONDS, CONNECT_SECONDS)
+        self._session = _session(connector(), headers, requests)
+        self._watches = _session(connector(), headers, watches)
 
     async def close(self) -> None:
         """Close both pools, and with them every watch."""
@@ -172,9 +182,11 @@ class Transport:
         return lost
 
 
-def _session(headers: Mapping[str, str], timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+def _session(
+    connector: aiohttp.BaseConnector, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=connector,
         headers=headers,
         timeout=timeout,
         read_bufsize=_READ_BUFFER_BYTES,
