@@ -11,13 +11,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 PREFIX = "system:serviceaccount:"
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True, order=True)
@@ -79,24 +80,54 @@ def compare(rights: set[Right], events: Iterable[dict[str, Any]]) -> Report:
         account = event["user"]["username"].removeprefix(PREFIX)
         if account not in accounts or "objectRef" not in event:
             continue
-        about = event["objectRef"]
-        resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-        right = Right(account, about.get("apiGroup", ""), resource, event["verb"])
-        if event.get("responseStatus", {}).get("code") == 403:
+        right = _right(account, event)
+        if event.get("responseStatus", {}).get("code") == FORBIDDEN:
             report.forbidden.append(f"{right} ({event['requestURI']})")
         used = {right}
         if right.verb == "patch" and event.get("responseStatus", {}).get("code") == 201:
-            used.add(Right(account, right.group, resource, "create"))  # an apply that made the object needs both
+            used.add(replace(right, verb="create"))  # an apply that made the object needs both
         report.used.update(used & rights)
     report.unused = sorted(rights - report.used.keys())
     return report
 
 
+def _right(account: str, event: dict[str, Any]) -> Right:
+    about = event["objectRef"]
+    resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+    return Right(account, about.get("apiGroup", ""), resource, event["verb"])
+
+
+def enforced(rights: set[Right], events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the events of a server without roles as one with roles had logged them.
+
+    Each program is taken for the ServiceAccount of its name (its user agent); what that was not granted is forbidden.
+    """
+    accounts = {right.account.partition(":")[2]: right.account for right in rights}
+    for event in events:
+        account = accounts.get(event["userAgent"])
+        if account is None or "objectRef" not in event:
+            continue
+        answer = event.get("responseStatus", {})
+        allowed = _right(account, event) in rights
+        yield {
+            **event,
+            "user": {"username": PREFIX + account},
+            "responseStatus": answer if allowed else {**answer, "code": FORBIDDEN},
+        }
+
+
 def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of an audit log."""
+    """Yield the events of an audit log; a last line that is being written is left out."""
     with path.open() as file:
         for line in file:
-            yield json.loads(line)
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def shipped_rights(folders: Iterable[Path]) -> set[Right]:
+    """Return what the YAML files of some folders grant."""
+    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
+    return granted(obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj)
 
 
 def main() -> int:
@@ -105,9 +136,7 @@ def main() -> int:
     parser.add_argument("audit_log", type=Path)
     parser.add_argument("manifests", type=Path, nargs="+", help="folders with the YAML of roles and bindings")
     given = parser.parse_args()
-    files = [file for folder in given.manifests for file in sorted(folder.glob("*.yaml"))]
-    objects = [obj for file in files for obj in yaml.safe_load_all(file.read_text())]
-    report = compare(granted(objects), read(given.audit_log))
+    report = compare(shipped_rights(given.manifests), read(given.audit_log))
     for right, count in sorted(report.used.items()):
         print(f"{count:6}  {right}")
     for right in report.unused:

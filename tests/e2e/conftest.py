@@ -4,6 +4,7 @@ Everything here is a black box: the `kaito` and `kubectl` commands, HTTP, and th
 """
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             f"{service_prefix}0.0/16",
         ]
     cluster = Cluster(directory, Path(given) if given else directory / "kubeconfig", pod_prefix, tuple(arguments))
+    # What ends this run (a time limit of CI) must not leave the cluster behind: end it as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
     cluster.up()
     yield cluster
     cluster.kaito("down")

@@ -1,9 +1,10 @@
 """The comparison of granted rights with an audit log."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_rights import Right, compare, granted
+from audit_rights import Right, compare, enforced, granted, read
 
 ACCOUNT = "kaito-system:kaito-controller"
 ROLE = {
@@ -68,3 +69,24 @@ def test_requests_of_others_do_not_count() -> None:
 
 def test_an_empty_log_is_not_right() -> None:
     assert not compare(set(), []).right
+
+
+def of_program(name: str, verb: str) -> dict[str, Any]:
+    return {**event(verb, account="nobody"), "user": {"username": "admin"}, "userAgent": name}
+
+
+@pytest.mark.parametrize(
+    ("program", "verb", "forbidden"),
+    [
+        ("kaito-controller", "patch", []),
+        ("kaito-controller", "delete", [f"{ACCOUNT}: delete deployments.apps (/x)"]),
+        ("kubectl", "delete", []),
+    ],
+)
+def test_without_roles_a_program_is_held_to_those_of_its_name(program: str, verb: str, forbidden: list[str]) -> None:
+    assert compare({PATCH}, enforced({PATCH}, [of_program(program, verb)])).forbidden == forbidden
+
+
+def test_a_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "audit.log").write_text('{"verb": "get"}\n{"verb": "li')
+    assert list(read(tmp_path / "audit.log")) == [{"verb": "get"}]
