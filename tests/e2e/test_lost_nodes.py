@@ -34,8 +34,9 @@ spec:
 OF_IT = ("-l", "kaito.sh/workspace=lost")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def workspace(cluster: Cluster) -> Iterator[Cluster]:
+    """A Workspace that loses its node again and again: its events repeat, and are counted instead of written anew."""
     cluster.apply(WORKSPACE)
     cluster.until("a node that is Ready", lambda: ready_node(cluster), timeout=120)
     yield cluster

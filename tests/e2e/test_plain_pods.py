@@ -27,6 +27,23 @@ def plain(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", "pod/plain", "configmap/plain", "--ignore-not-found", "--timeout=60s")
 
 
+MOODY = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: moody}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: busybox
+      args: [-c, exec sleep 3600]
+      readinessProbe:
+        periodSeconds: 1
+        failureThreshold: 1
+        exec: {command: [sh, -c, 'test $(($(date +%s) / 2 % 2)) = 0']}
+"""
+
+
 def phase(cluster: Cluster) -> str:
     return cluster.kubectl("get", "pod", "plain", "-o", "jsonpath={.status.phase}")
 
@@ -54,3 +71,20 @@ def test_an_image_that_no_program_stands_for_is_an_image_pull_error_that_names_t
         assert "curlimages/curl" in cluster.kubectl("describe", "pod", "foreign")
     finally:
         cluster.kubectl("delete", "pod", "foreign", "--timeout=60s")
+
+
+def test_a_probe_that_fails_again_and_again_is_one_event_with_a_count(cluster: Cluster) -> None:
+    cluster.apply(MOODY)
+    try:
+        cluster.until("a second failure", lambda: max(counts(cluster, "Unhealthy", "moody"), default=0) > 1, timeout=60)
+        assert len(counts(cluster, "Unhealthy", "moody")) == 1
+    finally:
+        cluster.kubectl("delete", "pod", "moody", "--timeout=60s")
+
+
+def counts(cluster: Cluster, reason: str, name: str) -> list[int]:
+    """Return how often each event of a reason, about objects of a name, has happened."""
+    fields = f"--field-selector=reason={reason},involvedObject.name={name}"
+    return [
+        int(count) for count in cluster.kubectl("get", "events", fields, "-o", "jsonpath={.items[*].count}").split()
+    ]
