@@ -3,6 +3,7 @@
 import sys
 
 from kaito.local.processes import ChildSpec
+from kaito.local.supervisor.service_accounts import NAMESPACE
 from kaito.local.supervisor.settings import SupervisorSettings
 
 API_SERVER = "kaito-apiserver"
@@ -54,6 +55,7 @@ def controller(settings: SupervisorSettings) -> ChildSpec:
         *("--weights-cache-dir", str(settings.paths.weights)),
         *("--runtime-image", RUNTIME_IMAGE),
         *("--node-provisioner", "machine"),
+        *_leader_election(settings),
     )
     return ChildSpec(CONTROLLER, argv, settings.paths.log_of(CONTROLLER))
 
@@ -67,5 +69,11 @@ def provisioner(settings: SupervisorSettings) -> ChildSpec:
         *("--cloud", "local"),
         *("--cloud-dir", str(settings.paths.cloud)),
         *("--drain-timeout", str(DRAIN_SECONDS)),
+        *_leader_election(settings),
     )
     return ChildSpec(PROVISIONER, argv, settings.paths.log_of(PROVISIONER))
+
+
+def _leader_election(settings: SupervisorSettings) -> tuple[str, ...]:
+    """On a cluster that others see too, a second `kaito up` waits for the first: two provisioners would buy twice."""
+    return () if settings.embedded else ("--leader-elect", "--leader-election-namespace", NAMESPACE)
