@@ -14,6 +14,13 @@ from pathlib import Path
 import pytest
 
 KUBE = Path(__file__).resolve().parents[3] / "hack" / "kube"
+GO = """\
+#!/bin/sh
+[ "$1" = env ] && { echo $VERSION; exit; }
+while [ "$1" != -o ]; do shift; done
+echo "made by $0" > "$2" && chmod +x "$2"
+"""
+"""Answers for its version and makes programs that tell which Go made them."""
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 
 
@@ -61,7 +68,7 @@ def proxy() -> Iterator[str]:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for name in ("bin/go", "pkg/tool/linux/compile", "VERSION"):
-            file.writestr(f"golang.org/toolchain@{module}/{name}", "#!/bin/sh\n")
+            file.writestr(f"golang.org/toolchain@{module}/{name}", GO)
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,6 +84,17 @@ def proxy() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.mark.parametrize(("version", "used"), [("go1.24.0", "PATH"), ("go1.30.2", "PATH"), ("go1.22.5", "cache")])
+def test_the_go_on_the_path_is_used_where_it_is_new_enough(proxy: str, tmp_path: Path, version: str, used: str) -> None:
+    programs(tmp_path / "bin", "go")
+    (tmp_path / "bin" / "go").write_text(GO.replace("$VERSION", version))
+    path = f"{tmp_path}/bin:{Path(sys.executable).parent}:/usr/bin:/bin"
+    done = build(PATH=path, GOPROXY=proxy, KAITO_KUBE_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    go = {"PATH": tmp_path / "bin" / "go", "cache": tmp_path / "cache" / "go" / "bin" / "go"}[used]
+    assert {(Path(done.stdout.strip()) / program).read_text() for program in PROGRAMS} == {f"made by {go}\n"}
 
 
 def fetch(version: str, folder: Path, proxy: str) -> subprocess.CompletedProcess[str]:
