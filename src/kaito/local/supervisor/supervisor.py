@@ -161,7 +161,7 @@ class Supervisor:
             if isinstance(error, ForbiddenError) and not error.remedy:
                 error.remedy = "Starting kaito needs the kubeconfig of an admin of the cluster."
             seconds = self._clock.monotonic() - started
-            self._report(Step(name, "failed", seconds, f"{error.message} {error.remedy}".strip()))
+            self._report(Step(name, "failed", seconds, error.advice))
             raise
         self._report(Step(name, "done", self._clock.monotonic() - started))
 
@@ -217,7 +217,7 @@ async def supervise(settings: SupervisorSettings, report: StepReporter) -> int:
         async with hold(settings):
             await Supervisor(settings, report, SystemClock()).run(stop)
     except KaitoError as error:
-        report(Step("", "failed", message=f"{error.message} {error.remedy}".strip()))
+        report(Step("", "failed", message=error.advice))
         _log.error("the cluster did not start", error=str(error))
         return 1
     return 0
