@@ -1,8 +1,8 @@
 """An elector as a pure state machine: what has happened goes in, what to do next comes out.
 
 `leadership.py` carries the actions out. The rules are client-go's, with two that are stricter. A leader counts its
-renew deadline from the moment it sent its last successful write, not from the answer. A Lease that vanishes while
-somebody holds it stays taken until that holder has noticed: deleting it by hand never makes two leaders.
+renew deadline from the moment it sent its last successful write, not from the answer. A candidate that knew a Lease
+waits, when it vanishes, until whoever held it must have noticed: deleting it by hand makes no two leaders.
 A candidate watches the Lease, so that a released one is taken at once.
 """
 
@@ -91,10 +91,11 @@ Action = Wait | Read | Write | Follow | Lost
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The Lease as last seen, and when its record was first seen so (monotonic seconds)."""
+    """The Lease as last seen, and when its record was first seen so, or seen to be `gone` (monotonic seconds)."""
 
     lease: Object
     since: float
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def _renewal(state: State, at: Moment) -> Action | None:
 def _observed(state: State, lease: Object, at: Moment) -> State:
     """Note the Lease. Only a change of its record is a sign of life."""
     seen = state.observed
-    unchanged = seen is not None and record_of(seen.lease) == record_of(lease)
+    unchanged = seen is not None and not seen.gone and record_of(seen.lease) == record_of(lease)
     return replace(state, observed=Observation(lease, seen.since if seen is not None and unchanged else at.now))
 
 
@@ -167,6 +168,9 @@ def _after_reading(state: State, at: Moment) -> tuple[State, Action]:
 
 
 def _after_absence(state: State, at: Moment) -> tuple[State, Action]:
+    seen = state.observed
+    if seen is not None and not seen.gone:
+        state = replace(state, observed=Observation(seen.lease, at.now, gone=True))
     left = _seconds_left(state, at)
     if state.renewed is None and left > 0:
         return state, Wait(left)
@@ -175,12 +179,12 @@ def _after_absence(state: State, at: Moment) -> tuple[State, Action]:
 
 def _seconds_left(state: State, at: Moment) -> float:
     """Return for how long another's Lease still holds; 0 when it is ours, nobody's or expired."""
-    if state.observed is None:
+    if (seen := state.observed) is None:
         return 0.0
-    record = record_of(state.observed.lease)
-    if holder_of(record) in ("", state.identity):
+    record = record_of(seen.lease)
+    if holder_of(record) in ("", state.identity) and not seen.gone:
         return 0.0
-    return max(0.0, state.observed.since + duration_of(record, state.timing) - at.now)
+    return max(0.0, seen.since + duration_of(record, state.timing) - at.now)
 
 
 def _after_failure(state: State, error: KaitoError | None, at: Moment) -> Action:

@@ -182,8 +182,8 @@ def test_a_leader_takes_a_lease_again_that_somebody_cleared_or_deleted():
 def test_a_candidate_that_saw_a_deleted_lease_being_held_waits_until_its_holder_has_noticed():
     state, _ = step(CANDIDATE, Found(lease()), at(3))
     state, action = step(state, Absent(), at(4))
-    assert action == Wait(14)
-    assert isinstance(step(state, Absent(), at(18))[1], Write)
+    assert action == Wait(15)
+    assert isinstance(step(state, Absent(), at(19))[1], Write)
 
 
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 2.0), (0.5, 3.2), (0.999, 4.3976)])
