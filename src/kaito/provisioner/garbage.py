@@ -12,7 +12,7 @@ from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
 from kaito.provisioner.act import Writer
 from kaito.provisioner.clouds import Cloud, Instance, InstanceNotFoundError
-from kaito.provisioner.lifecycle import released
+from kaito.provisioner.lifecycle import OWNED_LABELS, released
 from kaito.provisioner.limits import Limits
 from kaito.provisioner.node import NODE, Node
 
@@ -54,7 +54,10 @@ def find_garbage(
 
 
 def _is_ours(node: Node) -> bool:
-    return TERMINATION_FINALIZER in node.metadata.finalizers and node.metadata.labels.get(REGISTERED_LABEL) == "true"
+    """Tell whether a Machine took the node over, or was about to: its labels come with the instance."""
+    labels = node.metadata.labels
+    registered = TERMINATION_FINALIZER in node.metadata.finalizers and labels.get(REGISTERED_LABEL) == "true"
+    return registered or any(label in labels for label in OWNED_LABELS)
 
 
 class GarbageCollector:

@@ -19,12 +19,14 @@ from kaito.core.objects import Key
 from kaito.provisioner.act import Recorder, Writer
 from kaito.provisioner.clouds import Cloud, CloudUnavailableError, Instance, InstanceNotFoundError
 from kaito.provisioner.lifecycle import (
+    VANISHED_REASON,
     Progress,
     Refusal,
     Remains,
     claim_of,
     decide,
     decide_acceptance,
+    is_ours,
     terminate,
 )
 from kaito.provisioner.limits import Limits
@@ -68,6 +70,8 @@ class MachineReconciler:
     async def reconcile(self, key: Key) -> Result:
         """Take a Machine as far as it goes now; say when to look again if nothing else would."""
         machine = self._cache.get(MACHINE, key)
+        if machine is not None and not is_ours(machine, self._cloud.owns):
+            return DONE
         if machine is None or machine.metadata.deletion_timestamp:
             self.tries.forget(key.name)
             self._suspects.discard(key.name)
@@ -82,8 +86,13 @@ class MachineReconciler:
         return Result(requeue_after=decided.requeue_after)
 
     async def _launch(self, machine: Machine) -> tuple[Machine, Instance | Refusal | None]:
-        """Ask the cloud for the instance, unless there is one or an earlier refusal stands."""
-        if machine.is_true(LAUNCHED) or machine.status.provider_id:
+        """Ask the cloud for the instance, unless there is one or an earlier refusal stands.
+
+        A Machine that lost what was written down of its launch gets the same instance again: clouds go by its name.
+        """
+        launched = machine.condition(LAUNCHED)
+        vanished = launched is not None and launched.reason == VANISHED_REASON
+        if vanished or (machine.is_true(LAUNCHED) and machine.status.provider_id):
             return machine, None
         accepted = decide_acceptance(Progress.of(self._clock.now(), self._limits, machine, ()))
         if machine.condition(LAUNCHED) is None or TERMINATION_FINALIZER not in machine.metadata.finalizers:
@@ -110,7 +119,7 @@ class MachineReconciler:
         """Ask the cloud only where there is a reason to doubt; a Ready node is proof of its instance."""
         name, machine = at.machine.metadata.name, at.machine
         launched = machine.condition(LAUNCHED)
-        if launched is not None and launched.reason == "InstanceVanished":
+        if launched is not None and launched.reason == VANISHED_REASON:
             return True
         lost = machine.is_true(REGISTERED) and len(at.nodes) <= 1 and (at.node is None or not at.node.is_ready)
         suspected = name in self._suspects and not any(node.is_ready for node in at.nodes)

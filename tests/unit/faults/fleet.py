@@ -1,12 +1,13 @@
 """The machine room and the kubelets of the simulated cluster: instances become Nodes, pods on them run."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from kaito.core import Client, Key, Object
 from kaito.core.clock import Clock, timestamp
-from kaito.core.errors import AlreadyExistsError, NotFoundError
+from kaito.core.errors import AlreadyExistsError, ConflictError, NotFoundError
 from kaito.core.kinds import NODE, POD
 from kaito.provisioner.clouds.cloud import Claim, Instance
 from kaito.provisioner.clouds.local import InstanceFiles, LocalCloud, LocalInstance
@@ -16,6 +17,7 @@ BOOT_SECONDS = 1.0
 POD_SECONDS = 2.0
 """From a pod's binding until it is Ready."""
 STOP_SECONDS = 0.5
+UNHEARD_SECONDS = 40.0
 
 
 class CountedFiles(InstanceFiles):
@@ -86,6 +88,9 @@ class Fleet:
                 up.add(instance.name)
                 if self._store.get("nodes", Key("", instance.name)) is None:
                     self._once(f"boot {instance.name}", self._boot(instance))
+        for node in self._store.objects("nodes"):
+            if node["metadata"]["name"] not in up and self._seems_ready(node):
+                self._once(f"lost {node['metadata']['uid']}", self._lose(node["metadata"]))
         for pod in self._store.objects("pods"):
             if pod["spec"].get("nodeName") not in up:
                 continue
@@ -93,6 +98,17 @@ class Fleet:
                 self._once(f"stop {pod['metadata']['uid']}", self._stop_pod(pod))
             elif pod.get("status", {}).get("phase") != "Running":
                 self._once(f"start {pod['metadata']['uid']}", self._start_pod(pod))
+
+    def _seems_ready(self, node: Object) -> bool:
+        return any(one["status"] == "True" for one in node.get("status", {}).get("conditions", ()))
+
+    async def _lose(self, metadata: Object) -> None:
+        """Do what the node lifecycle controller does when a kubelet is heard no more."""
+        await self._clock.sleep(UNHEARD_SECONDS)
+        unknown = {**self._true("Ready", "NodeStatusUnknown"), "status": "Unknown"}
+        body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [unknown]}}
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._client.patch(NODE, Key("", metadata["name"]), body, subresource="status")
 
     def _once(self, name: str, work: Any) -> None:
         if name in self._busy:

@@ -6,6 +6,7 @@ from typing import Any
 
 from world import Plans, World
 
+from kaito.api import MACHINE
 from kaito.core import Key, Kind, Object
 
 SETTLING_SECONDS = 400.0
@@ -44,6 +45,18 @@ async def delete(world: World) -> None:
     await world.client.delete(WORKSPACE, KEY)
 
 
+async def change_mind(world: World) -> None:
+    """Delete it while the cloud's answer to the launch is on its way."""
+    await create(world)
+    await world.clock.sleep(0.1)
+    await delete(world)
+
+
+async def delete_machine(world: World) -> None:
+    [machine] = found(world, "karpenter.sh/machines")
+    await world.client.delete(MACHINE, Key("", machine["metadata"]["name"]))
+
+
 def serves(world: World) -> None:
     """Assert that one Workspace is Ready, with one of everything."""
     [one] = found(world, "kaito.sh/workspaces")
@@ -80,6 +93,8 @@ class Scenario:
     before: tuple[Action, ...]
     act: Action
     end: Callable[[World], None]
+    may_buy_less: bool = False
+    """Whether a process that was dead meanwhile may spare a machine that is not wanted any more."""
 
     async def prepare(self, world: World) -> None:
         """Do what comes before, in good luck."""
@@ -101,4 +116,6 @@ SCENARIOS = (
     Scenario("create", (), create, serves),
     Scenario("edit", (create,), edit, serves_edited),
     Scenario("delete", (create,), delete, nothing_left),
+    Scenario("delete while launching", (), change_mind, nothing_left, may_buy_less=True),
+    Scenario("lose the machine", (create,), delete_machine, serves),
 )

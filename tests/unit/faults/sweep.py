@@ -58,8 +58,8 @@ def undisturbed(scenario: Scenario) -> Undisturbed:
         writes = {name: luck.writes for name, luck in lucks.items()}
         return Undisturbed(start, writes, {name: luck.events for name, luck in lucks.items()}, picture(world))
 
-    start = _in_world(None, prepare)
-    return _in_world(start, perform)
+    start = in_world(None, prepare)
+    return in_world(start, perform)
 
 
 def disturbed(scenario: Scenario, start: Saved, point: Point) -> tuple[dict[str, Any], int]:
@@ -69,10 +69,10 @@ def disturbed(scenario: Scenario, start: Saved, point: Point) -> tuple[dict[str,
         await scenario.perform(world, point.plans)
         return picture(world), world.struck
 
-    return _in_world(start, perform)
+    return in_world(start, perform)
 
 
-def _in_world(start: Saved | None, work: Callable[[World], Awaitable[T]]) -> T:
+def in_world(start: Saved | None, work: Callable[[World], Awaitable[T]]) -> T:
     """Do something in a world of its own. Python's own garbage is left for later: a run makes little."""
 
     async def main() -> T:

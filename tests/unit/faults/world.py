@@ -131,6 +131,13 @@ class World:
         finally:
             await _kill(manager)
 
+    async def until(self, what: str, holds: Callable[[], object], within: float = 120) -> None:
+        """Let time pass until something holds."""
+        end = self.clock.monotonic() + within
+        while not holds():
+            assert self.clock.monotonic() < end, f"not within {within:.0f} s: {what}"
+            await self.clock.sleep(0.1)
+
     def plan(self, plans: Plans) -> None:
         """Let bad luck begin."""
         for name, process in self.processes.items():

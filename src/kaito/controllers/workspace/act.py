@@ -1,13 +1,16 @@
 """The only file that writes: it does what was decided, in order, then writes the status."""
 
+import contextlib
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from kaito.api import WORKSPACE, WORKSPACE_LABEL, Workspace
+from kaito.api import MACHINE, WORKSPACE, WORKSPACE_LABEL, Workspace
+from kaito.controllers.workspace.claims import Claim
 from kaito.controllers.workspace.decide import Decision
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
-from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, SetFinalizers
+from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, Patch, SetFinalizers
 from kaito.core import Cache, Client
 from kaito.core.errors import AlreadyExistsError, ConflictError, KaitoError, NotFoundError
 from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
@@ -34,6 +37,7 @@ class Actor:
         self._client = client
         self._cache = cache
         self._token = token
+        self._looked_for: defaultdict[Key, str] = defaultdict(str)  # the pod that an admin Secret was seen to last
 
     async def act(self, snapshot: Snapshot, decision: Decision) -> None:
         """Do it. A repeated act does nothing twice. Raises what the API server answers, but for what is as wanted."""
@@ -51,19 +55,33 @@ class Actor:
         except NotFoundError:
             return
 
+    async def release(self, key: Key, claims: tuple[Claim, ...]) -> None:
+        """Delete the claims of a Workspace that is gone, once the API server itself says that it is."""
+        self._looked_for.pop(key, None)
+        if claims and not (await self._client.list(WORKSPACE, key.namespace, fields=f"metadata.name={key.name}")).items:
+            for claim in claims:
+                await self._delete(Delete(MACHINE, Key("", claim.name), claim.uid))
+
+    async def _delete(self, action: Delete) -> None:
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._client.delete(action.kind, action.key, uid=action.uid, propagation="Background")
+
     async def _one(self, workspace: Workspace, action: Action) -> None:
         match action:
             case Apply(obj):
                 await self._apply(workspace, obj)
             case Create(_, obj):
                 await self._create(obj)
-            case Delete(kind, key, uid):
-                try:
-                    await self._client.delete(kind, key, uid=uid, propagation="Background")
-                except (NotFoundError, ConflictError):
-                    return
-            case CreateAdminSecret(name):
-                await self._create_admin_secret(workspace, name)
+            case Delete():
+                await self._delete(action)
+            case Patch(kind, key, body):
+                with contextlib.suppress(NotFoundError):
+                    await self._client.patch(kind, key, body)
+            case CreateAdminSecret(name, for_pod):
+                key = Key(workspace.metadata.namespace, workspace.metadata.name)
+                if not for_pod or self._looked_for[key] != for_pod:
+                    await self._create_admin_secret(workspace, name)
+                    self._looked_for[key] = for_pod
             case SetFinalizers(finalizers):
                 await self._set_finalizers(workspace, finalizers)
 

@@ -5,7 +5,7 @@ The dialect here is `karpenter.sh/v1alpha5` Machine; the phases know only `Claim
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kaito.api import MACHINE_RESOURCE, WORKSPACE_LABEL, WORKSPACE_NAMESPACE_LABEL, Machine, Workspace
@@ -43,12 +43,16 @@ class Hindrance:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim on one node. `workspace_uid` tells whose it is; names repeat, uids do not."""
+    """One claim on one node. `workspace_uid` tells whose it is; names repeat, uids do not.
+
+    `marked` says that the object bears the labels and annotations by which it is found.
+    """
 
     name: str
     uid: str
     workspace_uid: str
     ordinal: int
+    marked: bool = True
     deleting: bool = False
     launched: bool = False
     ready: bool = False
@@ -67,9 +71,12 @@ class Claim:
         )
 
 
-def claim_name(workspace_uid: str, ordinal: int, attempt: int = 0) -> str:
-    """Return the one name that a claim for this node can have, so that asking twice is a conflict, not a second VM."""
-    digest = hashlib.sha256(f"{workspace_uid}/{ordinal}/{attempt}".encode()).hexdigest()
+def claim_name(workspace_uid: str, ordinal: int) -> str:
+    """Return the one name that a claim for this node can have, so that asking twice is a conflict, not a second VM.
+
+    A claim that replaces one that went has the name of that one: it cannot exist before the other is gone.
+    """
+    digest = hashlib.sha256(f"{workspace_uid}/{ordinal}/0".encode()).hexdigest()
     return f"ws{digest[:9]}"
 
 
@@ -103,8 +110,8 @@ def machine_manifest(workspace: Workspace, plan: Plan, ordinal: int) -> Object:
         "kind": MACHINE_RESOURCE.kind,
         "metadata": {
             "name": name,
-            "labels": {PROVISIONER_NAME_LABEL: "default", **claim_labels(workspace)},
-            "annotations": {WORKSPACE_UID_ANNOTATION: workspace.metadata.uid, ORDINAL_ANNOTATION: str(ordinal)},
+            "labels": _labels(workspace),
+            "annotations": _annotations(workspace, ordinal),
         },
         "spec": {
             "machineTemplateRef": {"name": name},
@@ -113,6 +120,33 @@ def machine_manifest(workspace: Workspace, plan: Plan, ordinal: int) -> Object:
             "resources": {"requests": {"storage": plan.preset.disk, "nvidia.com/gpu": str(plan.sku.gpus)}},
         },
     }
+
+
+def _labels(workspace: Workspace) -> dict[str, str]:
+    return {PROVISIONER_NAME_LABEL: "default", **claim_labels(workspace)}
+
+
+def _annotations(workspace: Workspace, ordinal: int) -> dict[str, str]:
+    return {WORKSPACE_UID_ANNOTATION: workspace.metadata.uid, ORDINAL_ANNOTATION: str(ordinal)}
+
+
+def marks(workspace: Workspace, claim: Claim) -> Object:
+    """Return the patch that gives a claim back the labels and annotations that it was made with."""
+    annotations = _annotations(workspace, claim.ordinal)
+    return {"metadata": {"uid": claim.uid, "labels": _labels(workspace), "annotations": annotations}}
+
+
+def read_named(machine: Machine, workspace: Workspace, ordinal: int) -> Claim | None:
+    """Return the Machine of a claim's name as that claim, whatever became of its labels; None if it is another's."""
+    metadata = machine.metadata
+    if metadata.annotations.get(WORKSPACE_UID_ANNOTATION, workspace.metadata.uid) != workspace.metadata.uid:
+        return None
+    marked = (
+        _labels(workspace).items() <= metadata.labels.items()
+        and _annotations(workspace, ordinal).items() <= metadata.annotations.items()
+    )
+    claim = read_machine(machine)
+    return replace(claim, workspace_uid=workspace.metadata.uid, ordinal=ordinal, marked=marked)
 
 
 def read_machine(machine: Machine) -> Claim:

@@ -37,6 +37,7 @@ class WorkspaceReconciler:
         if snapshot is None:
             self._follower.follow(key, ())
             self._metrics.forget(key)
+            await self._actor.release(key, self._gatherer.orphans(key))
             return DONE
         self._follower.follow(key, snapshot.pods)
         decision = decide(snapshot, self._clock.now())

@@ -9,7 +9,7 @@ import msgspec
 from kaito.api import MACHINE, WORKSPACE, Workspace
 from kaito.contracts import RuntimeStatus
 from kaito.controllers.options import Settings
-from kaito.controllers.workspace.claims import Claim, owner_labels, read_machine
+from kaito.controllers.workspace.claims import Claim, claim_name, owner_labels, read_machine, read_named
 from kaito.controllers.workspace.views import Deployment, Node, Pod
 from kaito.core import Cache, CacheEntry
 from kaito.core.kinds import DEPLOYMENT, NODE, POD
@@ -60,8 +60,7 @@ class Gatherer:
         workspace = self._cache.get(WORKSPACE, key)
         if workspace is None:
             return None
-        labels = owner_labels(key.namespace, key.name)
-        claims = tuple(read_machine(machine) for machine in self._cache.list(MACHINE, labels=labels))
+        claims = self._claims(workspace)
         return Snapshot(
             workspace=workspace,
             settings=self._settings,
@@ -73,6 +72,23 @@ class Gatherer:
             pods=self._pods(key),
             runtime=runtime,
         )
+
+    def orphans(self, key: Key) -> tuple[Claim, ...]:
+        """Return the claims of Workspaces of this name, for when there is none (any more)."""
+        found = (read_machine(machine) for machine in self._cache.list(MACHINE, labels=owner_labels(*key)))
+        return tuple(claim for claim in found if claim.workspace_uid and not claim.deleting)
+
+    def _claims(self, workspace: Workspace) -> tuple[Claim, ...]:
+        """Find claims by label, and those of this Workspace by name too: a claim that lost its labels costs as much."""
+        metadata = workspace.metadata
+        labels = owner_labels(metadata.namespace, metadata.name)
+        found = {machine.metadata.name: read_machine(machine) for machine in self._cache.list(MACHINE, labels=labels)}
+        for ordinal in range(max(1, workspace.resource.count, workspace.status.target_node_count or 0)):
+            machine = self._cache.get(MACHINE, Key("", claim_name(metadata.uid, ordinal)))
+            claim = read_named(machine, workspace, ordinal) if machine is not None else None
+            if claim is not None:
+                found[claim.name] = claim
+        return tuple(found.values())
 
     def _nodes(self, claims: tuple[Claim, ...]) -> dict[str, Node]:
         found = {}

@@ -32,10 +32,20 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Patch:
+    """Merge patch of one particular object, which its uid in `body` names; one that is gone needs none."""
+
+    kind: Kind[Any]
+    key: Key
+    body: Object
+
+
+@dataclass(frozen=True)
 class CreateAdminSecret:
-    """POST of the Secret with the admin port's token, which is drawn when it is written."""
+    """POST of the Secret with the admin port's token, which is drawn when it is written; once `for_pod` (a uid)."""
 
     name: str
+    for_pod: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class SetFinalizers:
     finalizers: tuple[str, ...]
 
 
-Action = Apply | Create | Delete | CreateAdminSecret | SetFinalizers
+Action = Apply | Create | Delete | Patch | CreateAdminSecret | SetFinalizers
 
 
 @dataclass(frozen=True)

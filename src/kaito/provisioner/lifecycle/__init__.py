@@ -6,7 +6,8 @@ from typing import Final
 from kaito.provisioner.lifecycle.acceptance import accept
 from kaito.provisioner.lifecycle.initialization import initialize
 from kaito.provisioner.lifecycle.launch import claim_of, launch, retry_seconds
-from kaito.provisioner.lifecycle.liveness import conclude, survive
+from kaito.provisioner.lifecycle.liveness import VANISHED_REASON, conclude, survive
+from kaito.provisioner.lifecycle.ownership import OWNED_LABELS, is_ours
 from kaito.provisioner.lifecycle.progress import Notice, Progress, Refusal
 from kaito.provisioner.lifecycle.registration import register
 from kaito.provisioner.lifecycle.termination import Farewell, Remains, released, terminate
@@ -28,7 +29,9 @@ def decide_acceptance(at: Progress) -> Progress:
 
 
 __all__ = [
+    "OWNED_LABELS",
     "STEPS",
+    "VANISHED_REASON",
     "Farewell",
     "Notice",
     "Progress",
@@ -40,6 +43,7 @@ __all__ = [
     "decide",
     "decide_acceptance",
     "initialize",
+    "is_ours",
     "launch",
     "register",
     "released",

@@ -5,6 +5,8 @@ from dataclasses import replace
 from kaito.api.machine import LAUNCHED, READY, REGISTERED
 from kaito.provisioner.lifecycle.progress import DEPENDENTS, Notice, Progress
 
+VANISHED_REASON = "InstanceVanished"
+
 
 def survive(at: Progress) -> Progress:
     """End a claim whose instance is gone or whose node is being deleted, so that its owner replaces it."""
@@ -13,8 +15,8 @@ def survive(at: Progress) -> Progress:
             f"The cloud no longer has the instance {at.machine.status.provider_id}: it was deleted outside of this "
             "cluster, or taken back. The Machine is deleted, so that its owner makes another."
         )
-        at = at.condition(LAUNCHED, "False", "InstanceVanished", message)
-        return replace(at.notice(Notice("Warning", "InstanceVanished", message)), delete_machine=True)
+        at = at.condition(LAUNCHED, "False", VANISHED_REASON, message)
+        return replace(at.notice(Notice("Warning", VANISHED_REASON, message)), delete_machine=True)
     if at.machine.is_true(REGISTERED) and at.node is not None and at.node.metadata.deletion_timestamp:
         message = f"Node {at.node.metadata.name} is being deleted: its Machine goes with it."
         return replace(at.notice(Notice("Normal", "DisruptionTerminating", message)), delete_machine=True)

@@ -57,7 +57,8 @@ def _marked(at: Progress, node: Node) -> Node:
     """Return the node as it should be. Startup taints come once, before the label that says so."""
     machine = at.machine
     first_time = node.metadata.labels.get(REGISTERED_LABEL) != "true"
-    if not first_time and TERMINATION_FINALIZER in node.metadata.finalizers:
+    labelled = machine.metadata.labels.items() <= node.metadata.labels.items()
+    if not first_time and labelled and TERMINATION_FINALIZER in node.metadata.finalizers:
         return node
     finalizers = node.metadata.finalizers
     if TERMINATION_FINALIZER not in finalizers:

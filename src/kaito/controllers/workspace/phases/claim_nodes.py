@@ -2,10 +2,10 @@
 
 from kaito.api import MACHINE
 from kaito.api.machine import LAUNCHED
-from kaito.controllers.workspace.claims import Claim, claim_name, machine_manifest
+from kaito.controllers.workspace.claims import Claim, claim_name, machine_manifest, marks
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
-from kaito.controllers.workspace.step import Action, Create, Delete, Failure, Step, Wait
+from kaito.controllers.workspace.step import Action, Create, Delete, Failure, Patch, Step, Wait
 from kaito.core.objects import Key
 
 _AWAITING = frozenset({"", "AwaitingReconciliation", "Pending", "Launching", "Unknown"})
@@ -22,6 +22,7 @@ def claim_nodes(snapshot: Snapshot) -> Step:
     missing = [ordinal for ordinal in range(plan.nodes) if ordinal not in taken]
     actions: tuple[Action, ...] = (
         *_orphans(snapshot),
+        *marked(snapshot),
         *(Create(MACHINE, machine_manifest(snapshot.workspace, plan, ordinal)) for ordinal in missing),
     )
     if missing:
@@ -61,6 +62,15 @@ def _asked(snapshot: Snapshot) -> str:
 
 def _said(claim: Claim, message: str) -> str:
     return f"Machine {claim.name}: {message}"
+
+
+def marked(snapshot: Snapshot) -> tuple[Patch, ...]:
+    """Return what gives the labels back to claims that somebody took them from."""
+    return tuple(
+        Patch(MACHINE, Key("", claim.name), marks(snapshot.workspace, claim))
+        for claim in snapshot.own_claims
+        if not claim.marked
+    )
 
 
 def _orphans(snapshot: Snapshot) -> tuple[Delete, ...]:

@@ -1,6 +1,7 @@
 """Release: what a deleted Workspace had is taken away in order, and it goes when all of it is gone."""
 
 from kaito.api import MACHINE, WORKSPACE_FINALIZER
+from kaito.controllers.workspace.phases.claim_nodes import marked
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Action, Delete, SetFinalizers, Step, Wait
@@ -19,8 +20,9 @@ def stop_workload(snapshot: Snapshot) -> Step:
 
 def release_nodes(snapshot: Snapshot) -> Step:
     """Delete every claim that carries the Workspace's labels, and wait until the last one is gone."""
-    actions: tuple[Action, ...] = tuple(
-        Delete(MACHINE, Key("", claim.name), claim.uid) for claim in snapshot.claims if not claim.deleting
+    actions: tuple[Action, ...] = (
+        *marked(snapshot),
+        *(Delete(MACHINE, Key("", claim.name), claim.uid) for claim in snapshot.claims if not claim.deleting),
     )
     if not snapshot.claims:
         return Step()

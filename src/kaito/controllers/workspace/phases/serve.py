@@ -25,10 +25,15 @@ def serve(snapshot: Snapshot) -> Step:
 
 
 def _secret(snapshot: Snapshot) -> tuple[Action, ...]:
-    """Return what makes the admin Secret. It is made before the Deployment, so where that is there it is too."""
-    if snapshot.deployment is not None:
-        return ()
-    return (CreateAdminSecret(admin_secret_name(snapshot.workspace.metadata.name)),)
+    """Return what makes the admin Secret: before the Deployment, and once more for each pod that has not begun yet.
+
+    A Secret that somebody deleted is missed by the next pod only, and nobody here may watch Secrets.
+    """
+    name = admin_secret_name(snapshot.workspace.metadata.name)
+    if snapshot.deployment is None:
+        return (CreateAdminSecret(name),)
+    pending = [pod for pod in snapshot.pods if not pod.going and pod.status.phase in ("", "Pending")]
+    return (CreateAdminSecret(name, for_pod=pending[-1].metadata.uid),) if pending else ()
 
 
 def _outcome(snapshot: Snapshot) -> Wait | None:
