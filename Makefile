@@ -19,8 +19,8 @@ everything: prerequisites
 demo: everything  ## From nothing to a Workspace that answers, on this machine
 	@$(RUN) kaito demo
 
-test: everything  ## Unit tests, then the end-to-end tests on the embedded cluster
-	$(RUN) pytest tests/unit tests/e2e
+test: everything  ## Unit and conformance tests, then the end-to-end tests on the embedded cluster
+	$(RUN) pytest tests/unit tests/conformance tests/e2e
 
 unit: control-plane  ## Unit tests alone
 	$(RUN) pytest tests/unit
@@ -30,7 +30,7 @@ e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai clien
 
 e2e-kube: everything  ## The end-to-end tests on a real control plane (built once, in the user's cache)
 	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
-		sh -c 'exec pytest tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
+		sh -c 'exec pytest tests/conformance tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 
 images:  ## The control plane's image, with docker or buildah (BASE_IMAGE: a base of your own; ARCHIVE: also a file)
 	@images/build

@@ -25,3 +25,8 @@ def logging_as_before() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     root.handlers[:], root.level = handlers, level
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whole suites run on another cluster than the embedded one."""
+    parser.addoption("--kubeconfig", default=None, help="run against this cluster instead of the embedded one")

@@ -12,10 +12,6 @@ import pytest
 from cluster import Cluster, free_port
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kubeconfig", default=None, help="run against this cluster instead of the embedded one")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What the whole run did is looked at last."""
     items.sort(key=lambda item: item.path.name == "test_rights.py")

@@ -11,7 +11,7 @@ from kaito.apiserver import metadata, status
 from kaito.apiserver.kinds.rules import CUSTOM_RULES, KIND_RULES, NO_RULES, KindRules
 from kaito.apiserver.request import Options, Target
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import Cause, FieldError, StructuralSchema, apply_defaults, invalid_error
+from kaito.apiserver.schema import Cause, FieldError, StructuralSchema, apply_defaults, invalid, invalid_error
 from kaito.apiserver.versions import stored_version
 from kaito.core.objects import Object
 
@@ -127,10 +127,12 @@ def _copy_key(source: Object, target: Object, name: str) -> None:
         target.pop(name, None)
 
 
-def check_versions(write: Write, new: Object, old: Object) -> None:
-    """Raise the 409 of a stale resourceVersion or of another object's uid."""
+def check_versions(write: Write, new: Object, old: Object, *, patching: bool = False) -> None:
+    """Raise the 409 of a stale resourceVersion or of another object's uid; in a patch that uid is a 422."""
     resource, given, live = write.resource, new["metadata"], old["metadata"]
     if given.get("uid") and given["uid"] != live["uid"]:
+        if patching:
+            refuse(resource, new, [invalid("metadata.uid", given["uid"], "field is immutable")])
         words = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {live['uid']}"
         raise status.conflict(resource.group, resource.plural, live["name"], words)
     version = given.get("resourceVersion")

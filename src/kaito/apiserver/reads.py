@@ -12,7 +12,7 @@ from kaito.apiserver import selection, status
 from kaito.apiserver.kinds.event import to_core
 from kaito.apiserver.request import Accepted, Options, Target
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.store import Store
+from kaito.apiserver.store import Change, Store
 from kaito.apiserver.table import IncludeObject, builtin_table, crd_table
 from kaito.apiserver.versions import served_body, served_form
 from kaito.core.clock import Clock
@@ -58,7 +58,7 @@ class Reader:
         if (name := selection.exact_name(options.text("fieldSelector"))) and (namespace or not resource.namespaced):
             rows: Iterable[tuple[Key, bytes]] = self._one(resource, Key(namespace or "", name))
         else:
-            rows = self.store.scan(resource.storage_key, namespace, after)
+            rows = self._rows(resource.storage_key, namespace, after, version)
         bodies: list[bytes] = []
         last = Key("", "")
         for key, body in rows:
@@ -70,6 +70,26 @@ class Reader:
             bodies.append(body)
             last = key
         return Page(bodies, version)
+
+    def _rows(self, kind: str, namespace: str | None, after: Key | None, version: int) -> Iterable[tuple[Key, bytes]]:
+        """Return the objects as they were at `version`; 410 when a state of then is no longer known."""
+        rows = self.store.scan(kind, namespace, after)
+        changes = self.store.history(kind, version) if version < self.store.version else []
+        if not changes:
+            return rows
+        then: dict[Key, bytes | None] = {}
+        for change in changes:
+            if change.key not in then:
+                then[change.key] = None if change.type == "ADDED" else self._known_before(kind, change)
+        found = {**dict(rows), **then}
+        wanted = (key for key in found if namespace in (None, key.namespace) and (after is None or key > after))
+        return [(key, body) for key in sorted(wanted) if (body := found[key]) is not None]
+
+    def _known_before(self, kind: str, change: Change) -> bytes:
+        body = self.store.before(kind, change)
+        if body is None:
+            raise status.expired(_EXPIRED_PAGE)
+        return body
 
     def _one(self, resource: Resource, key: Key) -> list[tuple[Key, bytes]]:
         body = self.store.get(resource.storage_key, key)
@@ -86,12 +106,13 @@ class Reader:
                 raise status.expired(_EXPIRED_PAGE)
             return version, after
         if match and not asked:
-            raise status.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
+            words = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            raise status.invalid_options("ListOptions", f"resourceVersionMatch: Forbidden: {words}")
         version = parse_version(asked)
         if version > self.store.version:
             raise status.too_large_resource_version(version, self.store.version)
         if match == "Exact" and version < self.store.version:
-            if version <= self.store.compacted or self.store.history(resource.storage_key, version):
+            if version <= self.store.compacted:
                 raise status.expired(f"The resourceVersion for the provided list is too old: {version}")
             return version, None
         return self.store.version, None
@@ -120,7 +141,18 @@ class Reader:
                 {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": meta, "items": items}
             )
         head = orjson.dumps({"kind": resource.list_kind_name, "apiVersion": resource.api_version, "metadata": meta})
-        return head[:-1] + b',"items":[' + b",".join(served_body(resource, body) for body in page.bodies) + b"]}"
+        return head[:-1] + b',"items":[' + b",".join(self._item(resource, body) for body in page.bodies) + b"]}"
+
+    def _item(self, resource: Resource, body: bytes) -> bytes:
+        """Return an object as an item of a list: the list says the kind of built-in ones, custom ones say it each."""
+        served = served_body(resource, body)
+        if resource.custom:
+            return served
+        said = b'{"apiVersion":"%s","kind":"%s",' % (resource.api_version.encode(), resource.kind.encode())
+        if served.startswith(said):
+            return b"{" + served[len(said) :]
+        item = orjson.loads(served)
+        return orjson.dumps({name: value for name, value in item.items() if name not in ("apiVersion", "kind")})
 
     def table(self, resource: Resource, objects: list[Object], options: Options) -> Object:
         """Return a `metav1.Table` of objects in the version of the resource."""

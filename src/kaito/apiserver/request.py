@@ -200,6 +200,16 @@ def parse_accept(header: str) -> Accepted:
     raise status.not_acceptable((JSON,))
 
 
+def expect_applied(body: Any, resource: Resource) -> Object:
+    """Return the body of an apply; 400 when it is an object of another kind or version."""
+    if isinstance(body, dict):
+        api_version, kind = body.get("apiVersion", resource.api_version), body.get("kind", resource.kind)
+        if (api_version, kind) != (resource.api_version, resource.kind):
+            named = api_version if "/" in str(api_version) else f"/{api_version}"
+            raise status.bad_request(f"invalid object type: {named}, Kind={kind}")
+    return expect_object(body, resource)
+
+
 def expect_object(body: Any, resource: Resource) -> Object:
     """Return the body as an object of the resource; 400 when its kind or version is another."""
     if not isinstance(body, dict):

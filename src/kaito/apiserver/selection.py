@@ -70,7 +70,8 @@ def field_predicate(resource: Resource, selector: str) -> Predicate | None:
     """Return a predicate for a field selector, or None for the empty one; 400 for an unknown field."""
     if not selector.strip():
         return None
-    allowed = (*_FIELDS.get(resource.storage_key, ()), "metadata.name", "metadata.namespace")
+    own = _FIELDS.get(resource.storage_key, ())
+    allowed = (*own, "metadata.name", "metadata.namespace")
     if resource.custom:
         allowed = (*allowed, *resource.custom.selectable_fields)
     try:
@@ -78,6 +79,10 @@ def field_predicate(resource: Resource, selector: str) -> Predicate | None:
     except KaitoError as error:
         raise status.bad_request(f"invalid selector: {error.message}") from None
     for requirement in requirements:
+        if requirement.path not in allowed and not own and not resource.custom:
+            raise status.bad_request(
+                f'"{requirement.path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+            )
         if requirement.path not in allowed:
             raise status.bad_request(
                 f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label selector "", '

@@ -75,7 +75,14 @@ def modified(group: str, resource: str, name: str) -> ApiError:
 
 def invalid_options(kind: str, cause: str) -> ApiError:
     """422 for options that contradict each other; `cause` is `field: what is wrong`."""
-    return _error(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {cause}')
+    field, _, words = cause.partition(": ")
+    reason = "FieldValueRequired" if words.startswith("Required value") else "FieldValueForbidden"
+    details = {
+        "group": "meta.k8s.io",
+        "kind": kind,
+        "causes": [{"reason": reason, "message": words, "field": field}],
+    }
+    return _error(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {cause}', details)
 
 
 def bad_request(message: str) -> ApiError:

@@ -31,7 +31,7 @@ def scale_of(resource: Resource, obj: Object) -> Object:
             for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
             if name in meta
         },
-        "spec": {"replicas": value_at(obj, paths.spec_replicas) or 0},
+        "spec": {"replicas": wanted} if (wanted := value_at(obj, paths.spec_replicas)) else {},
         "status": {"replicas": value_at(obj, paths.status_replicas) or 0},
     }
     if text:

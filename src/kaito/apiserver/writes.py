@@ -125,12 +125,13 @@ class Writer:
         if resource.custom and not new["metadata"].get("resourceVersion"):
             error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
             admission.refuse(resource, new, [error])
+        admission.check_versions(write, new, old)
         return self.replace(write, new, old, manage=True)
 
     def replace(self, write: Write, new: Object, old: Object, *, manage: bool) -> Outcome:
         """Put `new` in the place of the live object `old`; with `manage`, what changed becomes the writer's own."""
         resource = write.resource
-        admission.check_versions(write, new, old)
+        admission.check_versions(write, new, old, patching=True)
         old, new = incoming(resource, old), incoming(resource, new)
         new = admission.confine(write, new, old)
         if new == old:
@@ -184,7 +185,7 @@ class Writer:
         resource = write.resource
         if not write.options.text("fieldManager"):
             raise status.invalid_options("PatchOptions", "fieldManager: Required value: is required for apply patch")
-        applied = request.expect_object(body, resource)
+        applied = request.expect_applied(body, resource)
         metadata.address(applied, resource, write.target)
         if applied["metadata"].get("managedFields"):
             raise status.bad_request("metadata.managedFields must be nil")
@@ -193,7 +194,7 @@ class Writer:
         if live is None:
             self._check_creatable(write, applied)
         else:
-            admission.check_versions(write, applied, live)
+            admission.check_versions(write, applied, live, patching=True)
         merged = fieldmanager.apply(
             live,
             applied,

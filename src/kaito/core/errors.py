@@ -92,6 +92,7 @@ class ConnectionLostError(KaitoError):
         super().__init__("ConnectionLost", message)
 
 
+_UID = "metadata.uid"
 _BY_REASON: dict[str, type[ApiError]] = {"AlreadyExists": AlreadyExistsError, "Conflict": ConflictError}
 _BY_CODE: dict[int, type[ApiError]] = {
     400: InvalidError,
@@ -106,6 +107,12 @@ _BY_CODE: dict[int, type[ApiError]] = {
 
 
 def api_error(status: Status, *, retry_after: float | None = None) -> ApiError:
-    """Return the exception for a `Status`: by reason where 409 has two meanings, else by code."""
+    """Return the exception for a `Status`: by reason where 409 has two meanings, else by code.
+
+    A patch that names the uid of an object that is gone, when another has its name, is answered with 422: to its
+    writer that is a conflict like any other.
+    """
     kind = _BY_REASON.get(status.reason) or _BY_CODE.get(status.code, ApiError)
+    if kind is InvalidError and {cause.get("field") for cause in status.details.get("causes") or ()} == {_UID}:
+        kind = ConflictError
     return kind(status, retry_after=retry_after)

@@ -193,7 +193,7 @@ async def test_apply_with_a_uid_never_creates(api):
     assert refused.code == 409
     assert "uid mismatch" in refused.body["message"]
     await api("POST", CONFIG_MAPS, config_map())
-    assert (await api.apply(f"{CONFIG_MAPS}/a", body)).code == 409
+    assert (await api.apply(f"{CONFIG_MAPS}/a", body)).code == 422
 
 
 async def test_apply_of_a_status_that_has_no_object_is_not_found(api):

@@ -12,7 +12,7 @@ from typing import Any
 from kaito.apiserver.fieldmanager.field_set import Fields, Path, field_element, key_element, value_element
 from kaito.apiserver.schema import StructuralSchema
 from kaito.apiserver.schema.quantities import canonical_quantity
-from kaito.core.errors import InvalidError, Status
+from kaito.core.errors import InvalidError, Status, api_error
 
 NODE = object()
 """Stands for the value of a map or list that is not a leaf."""
@@ -131,7 +131,7 @@ def _merged_list(live: list[Any], applied: list[Any], schema: StructuralSchema) 
     left, right = list_elements(live, schema), list_elements(applied, schema)
     wanted, known, done = set(right), set(left), set[str]()
     if len(wanted) < len(right):
-        raise InvalidError(Status(400, "BadRequest", f"duplicate entries for key {_first_repeated(right)}"))
+        raise api_error(Status(500, "InternalError", f"duplicate entries for key {_first_repeated(right)}"))
     shared = deque(element for element in right if element in known)
     result: list[Any] = []
     at, to = 0, 0

@@ -30,7 +30,7 @@ def json_patch(target: Object, operations: Sequence[Any]) -> Object:
 
 def _apply(target: Any, operation: Any, index: int) -> Any:
     try:
-        return jsonpatch.JsonPatch([operation]).apply(target)
+        return jsonpatch.JsonPatch([_tolerated(target, operation)]).apply(target)
     except jsonpatch.JsonPatchTestFailed as error:
         path = operation["path"]
         raise unprocessable(f"operation {index}: testing value at {path} failed: {error}") from error
@@ -39,3 +39,12 @@ def _apply(target: Any, operation: Any, index: int) -> Any:
         raise unprocessable(f"the server rejected our request due to an error in our request: {words}") from error
     except (jsonpatch.JsonPatchException, TypeError, AttributeError) as error:
         raise malformed(f"operation {index} is no JSON patch operation: {error}") from error
+
+
+def _tolerated(target: Any, operation: Any) -> Any:
+    """Let a replace of a field that a map lacks add it, as kube-apiserver does and RFC 6902 does not."""
+    if not isinstance(operation, dict) or operation.get("op") != "replace" or not operation.get("path"):
+        return operation
+    parent, last = jsonpointer.JsonPointer(operation["path"]).to_last(target)
+    missing = isinstance(parent, dict) and last not in parent
+    return {**operation, "op": "add"} if missing else operation

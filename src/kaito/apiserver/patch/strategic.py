@@ -62,7 +62,7 @@ def _merge_value(target: Any, value: Any, schema: StructuralSchema, order: list[
     if isinstance(value, list) and "merge" in schema.patch_strategies:
         before = target if isinstance(target, list) else []
         merged = _merge_list(before, value, schema)
-        return merged if order is None else _ordered(merged, order, before, schema.merge_key)
+        return _ordered(merged, value if order is None else order, before, schema.merge_key)
     return _plain(value)
 
 
@@ -100,8 +100,8 @@ def _ordered(items: list[Any], order: list[Any], before: list[Any], key: str) ->
     result = []
     while named and others:
         left, right = _identity(named[0], key), _identity(others[0], key)
-        known = left in positions and right in positions
-        result.append((named if known and positions.index(left) < positions.index(right) else others).pop(0))
+        later = left in positions and right in positions and positions.index(left) > positions.index(right)
+        result.append((others if later else named).pop(0))
     return [*result, *named, *others]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kaito.apiserver.fieldmanager import apply, update
 from kaito.apiserver.schema import StructuralSchema, builtin_schema
-from kaito.core.errors import ConflictError, InvalidError
+from kaito.core.errors import ApiError, ConflictError, InvalidError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -198,7 +198,7 @@ def test_a_configuration_may_not_carry_managed_fields():
     [([{"image": "x"}], 'omits key field "name"'), ([{"name": "a"}, {"name": "a"}], "duplicate entries for key")],
 )
 def test_list_items_must_have_distinct_keys(containers, words):
-    with pytest.raises(InvalidError, match=words):
+    with pytest.raises(ApiError, match=words):
         apply(None, pod(*containers), "alice", False, POD, NOW)
 
 

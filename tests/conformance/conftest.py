@@ -1,0 +1,98 @@
+"""The same questions to the embedded API server and, with `--kubeconfig`, to a real one. The real one is right."""
+
+import base64
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from asking import Api
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    given = request.config.getoption("--kubeconfig")
+    if given:
+        yield from _connected(Path(given))
+        return
+    folder = tmp_path_factory.mktemp("server")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    arguments = ["--data-dir", str(folder), "--port", port, "--token-file", str(folder / "token")]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(["kaito-apiserver", *arguments], env=environment, stderr=log)
+        kubeconfig = _kubeconfig(folder, port)
+        controllers = subprocess.Popen(
+            [sys.executable, "-m", "kaito.local.cluster", "--kubeconfig", str(kubeconfig)], env=environment, stderr=log
+        )
+        try:
+            yield from _connected(kubeconfig)
+        finally:
+            for process in (controllers, server):
+                process.terminate()
+                process.wait(20)
+
+
+def _kubeconfig(folder: Path, port: str) -> Path:
+    """Wait for the server, which makes its own certificate and token, and write how to reach it."""
+    authority, token = folder / "tls" / "ca.crt", folder / "token"
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                break
+        time.sleep(0.1)
+    path = folder / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "it",
+                "clusters": [
+                    {
+                        "name": "it",
+                        "cluster": {
+                            "server": f"https://127.0.0.1:{port}",
+                            "certificate-authority-data": base64.b64encode(authority.read_bytes()).decode(),
+                        },
+                    }
+                ],
+                "users": [{"name": "it", "user": {"token": token.read_text().strip()}}],
+                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            }
+        )
+    )
+    return path
+
+
+def _connected(kubeconfig: Path) -> Iterator[Api]:
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    api = Api(cluster["server"], authority, user["token"])
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def namespace(api: Api) -> Iterator[str]:
+    """A namespace of this test alone."""
+    name = f"row-{os.getpid()}-{next(_numbers)}"
+    assert api.post("/api/v1/namespaces", {"metadata": {"name": name}}).code == 201
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def config_maps(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps"
