@@ -10,6 +10,7 @@ from kaito.api.machine import MACHINE
 from kaito.core import Controller, Event, KaitoError, Key, Manager
 from kaito.provisioner.act import Writer
 from kaito.provisioner.clouds import Cloud
+from kaito.provisioner.clouds.kwok import KwokCloud
 from kaito.provisioner.garbage import GarbageCollector
 from kaito.provisioner.metrics import MeteredCloud, ProvisionerMetrics
 from kaito.provisioner.node import NODE
@@ -43,7 +44,10 @@ def machine_controller(manager: Manager, options: ProvisionerOptions, *, cloud: 
     """
     limits = options.limits
     metrics = ProvisionerMetrics(manager.registry)
-    cloud = MeteredCloud(cloud or make_cloud(options, manager.clock), metrics, manager.clock)
+    chosen = cloud or make_cloud(options, manager.clock, manager.client)
+    if isinstance(chosen, KwokCloud):
+        manager.add_runnable(chosen.play_kubelets)
+    cloud = MeteredCloud(chosen, metrics, manager.clock)
     reconciler = MachineReconciler(
         manager.cache,
         manager.client,

@@ -34,7 +34,12 @@ def parser() -> argparse.ArgumentParser:
     )
     parsed.add_argument("--kubeconfig", metavar="FILE", help="how to reach the API server (default: as kubectl does)")
     parsed.add_argument("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:8081", help="default: %(default)s")
-    parsed.add_argument("--cloud", default="local", help="where machines come from: local (default: %(default)s)")
+    parsed.add_argument(
+        "--cloud",
+        default="local",
+        help="where machines come from: local (processes of this computer) or kwok (nodes without machines, to try"
+        " things out on any cluster); default: %(default)s",
+    )
     parsed.add_argument("--cloud-dir", metavar="DIR", type=Path, help="folder of the local cloud")
     parsed.add_argument("--leader-elect", action="store_true", help="of several replicas let one work at a time")
     parsed.add_argument(

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kaito.core import Client
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
 from kaito.provisioner.clouds import Cloud
+from kaito.provisioner.clouds.kwok import KwokCloud
 from kaito.provisioner.clouds.local import LocalCloud
 from kaito.provisioner.limits import Limits
 
@@ -19,14 +21,16 @@ class ProvisionerOptions:
     limits: Limits = field(default_factory=Limits)
 
 
-def make_cloud(options: ProvisionerOptions, clock: Clock) -> Cloud:
+def make_cloud(options: ProvisionerOptions, clock: Clock, client: Client) -> Cloud:
     """Return the cloud of this name. KaitoError UnknownCloud lists the ones there are."""
+    if options.cloud == "kwok":
+        return KwokCloud(client, clock)
     if options.cloud != "local":
         raise KaitoError(
             "UnknownCloud",
             f"--cloud {options.cloud} is not a cloud of this provisioner.",
             terminal=True,
-            remedy="The clouds are: local.",
+            remedy="The clouds are: local, kwok.",
         )
     if options.cloud_dir is None:
         raise KaitoError(

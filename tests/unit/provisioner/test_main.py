@@ -35,7 +35,7 @@ def test_a_cloud_that_cannot_be_used_is_one_clear_error(
     options: ProvisionerOptions, words: list[str], world: Any
 ) -> None:
     with pytest.raises(KaitoError) as refused:
-        make_cloud(options, world.clock)
+        make_cloud(options, world.clock, world.client)
     for word in words:
         assert word in str(refused.value)
 

@@ -16,6 +16,7 @@ from kaito.api.machine import (
 )
 from kaito.core.clock import Clock, parse_timestamp, timestamp
 from kaito.presets import Sku, load_skus
+from kaito.provisioner.clouds.capacity import capacity, find_sku
 from kaito.provisioner.clouds.cloud import (
     Claim,
     CloudError,
@@ -27,7 +28,6 @@ from kaito.provisioner.clouds.cloud import (
     QuotaExceededError,
     SkuNotAvailableError,
 )
-from kaito.provisioner.clouds.local.capacity import capacity, find_sku
 from kaito.provisioner.clouds.local.instance import PROVIDER_ID_PREFIX, InstanceFiles, LocalInstance
 from kaito.provisioner.clouds.local.settings import LocalCloudSettings, read_settings, settings_path
 

@@ -1,4 +1,4 @@
-"""What an instance type of the local cloud offers: the numbers of the SKU catalogue as node capacity."""
+"""What an instance type offers where no cloud tells: the numbers of the SKU catalogue as node capacity."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ def find_sku(instance_type: str) -> Sku:
         return load_skus().find(instance_type)
     except KaitoError as error:
         raise SkuNotAvailableError(
-            f"{instance_type} is not an instance type of the local cloud",
+            f"{instance_type} is not an instance type of this cloud's catalogue",
             remedy=f"{error.remedy} Ask for one of them.",
         ) from error
 
