@@ -29,10 +29,11 @@ def node_of(claim: Claim, instance_type: str, now: datetime) -> Object:
         INSTANCE_TYPE_LABEL: instance_type,
         CAPACITY_TYPE_LABEL: "on-demand",
         MACHINE_TYPE_LABEL: "gpu",
+        **claim.labels,
         CLOUD_LABEL: CLOUD,
     }
     taints = [taint.model_dump(by_alias=True, exclude_none=True) for taint in claim.taints]
-    metadata = {"name": claim.name, "labels": {**claim.labels, **labels}, "annotations": {KWOK_ANNOTATION: "fake"}}
+    metadata = {"name": claim.name, "labels": labels, "annotations": {KWOK_ANNOTATION: "fake"}}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -57,7 +58,7 @@ def heartbeat(now: datetime, since: str = "") -> Object:
 
 
 def instance_of(node: Object) -> Instance:
-    """Read a Node as the instance that it stands for; one that is being deleted terminates."""
+    """Read a Node as the instance that it stands for."""
     metadata: dict[str, Any] = node["metadata"]
     status = node.get("status") or {}
     return Instance(
