@@ -28,21 +28,20 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Point:
-    """One run: a process and the faults of its lives."""
+    """One run: for each process that is out of luck, the faults of its first life, of its second, …"""
 
-    process: str
-    lives: tuple[tuple[Fault, ...], ...]
-
-    @property
-    def plans(self) -> Plans:
-        return {self.process: self.lives}
+    plans: Plans
 
     @property
     def faults(self) -> int:
-        return sum(len(faults) for faults in self.lives)
+        return sum(len(faults) for lives in self.plans.values() for faults in lives)
 
     def __str__(self) -> str:
-        return f"{self.process} {', then '.join(str(fault) for faults in self.lives for fault in faults)}"
+        said = (
+            f"{process} {', then '.join(str(fault) for faults in lives for fault in faults)}"
+            for process, lives in self.plans.items()
+        )
+        return " and ".join(said)
 
 
 def undisturbed(scenario: Scenario) -> Undisturbed:
@@ -100,7 +99,25 @@ def points(normal: Undisturbed, misfortunes: tuple[Misfortune, ...], *, events_t
                 writes = enumerate(normal.writes[process], start=1)
                 numbers = [number for number, write in writes if events_too or not write.endswith("/events")]
             for number in numbers:
-                yield Point(process, ((Fault(misfortune, number),),))
+                yield Point({process: [[Fault(misfortune, number)]]})
+
+
+def pairs(normal: Undisturbed) -> Iterator[Point]:
+    """Two deaths in one run: of one process after the other, or of both. The second of a pair may come to nothing."""
+    deaths = {process: [point.plans[process][0] for point in kills(normal, process)] for process in PROCESSES}
+    for process, firsts in deaths.items():
+        for index, first in enumerate(firsts):
+            for again in firsts[: len(firsts) - index + 1]:
+                yield Point({process: [first, again]})
+    ours, theirs = PROCESSES
+    for one in deaths[ours]:
+        for other in deaths[theirs]:
+            yield Point({ours: [one], theirs: [other]})
+
+
+def kills(normal: Undisturbed, process: str) -> list[Point]:
+    """Every write of one process, killed after it."""
+    return [point for point in points(normal, (Misfortune.KILLED_UNANSWERED,)) if process in point.plans]
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
