@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kaito.core.client.transport import Parameters, Transport
 from kaito.core.errors import ConnectionLostError, KaitoError, Status, api_error
@@ -28,12 +28,20 @@ class Misfortune(StrEnum):
     BROKEN = "answered 500"
     LOST = "connection lost before the write"
     UNANSWERED = "connection lost after the write took effect"
+    LAGGING = "connection lost after the write took effect, and watches fall behind"
     CUT = "watch cut off instead of an event"
     EXPIRED = "watch expired instead of an event"
 
 
 KILLS = (Misfortune.KILLED_BEFORE, Misfortune.KILLED_UNANSWERED, Misfortune.KILLED_AFTER)
-REFUSALS = (Misfortune.CONFLICT, Misfortune.TOO_MANY, Misfortune.BROKEN, Misfortune.LOST, Misfortune.UNANSWERED)
+REFUSALS = (
+    Misfortune.CONFLICT,
+    Misfortune.TOO_MANY,
+    Misfortune.BROKEN,
+    Misfortune.LOST,
+    Misfortune.UNANSWERED,
+    Misfortune.LAGGING,
+)
 CUTS = (Misfortune.CUT, Misfortune.EXPIRED)
 
 
@@ -62,11 +70,16 @@ class Fault:
         return f"{self.misfortune} ({what} {self.at})"
 
 
+LAG_SECONDS: Final = 20.0
+"""How far watches fall behind: longer than a controller waits to see its own writes."""
+
+
 class Luck:
     """The luck of one process: counts, and does what is planned. Once it is killed, nothing of it gets through."""
 
     def __init__(self, plan: Iterable[Fault] = ()) -> None:
         self.killed = asyncio.Event()
+        self._behind_until = 0.0
         self.plan(plan)
 
     def plan(self, faults: Iterable[Fault]) -> None:
@@ -91,6 +104,9 @@ class Luck:
             self.killed.set()
         elif misfortune in (Misfortune.KILLED_UNANSWERED, Misfortune.UNANSWERED):
             await send()
+        elif misfortune is Misfortune.LAGGING:
+            self._behind_until = asyncio.get_running_loop().time() + LAG_SECONDS
+            await send()
         elif misfortune is Misfortune.KILLED_AFTER:
             answer = await self._answered(send)
             self.killed.set()
@@ -102,6 +118,7 @@ class Luck:
 
     async def heard(self) -> None:
         """Count an event of a watch before it is handed on. Raises what cuts the watch off."""
+        await asyncio.sleep(self._behind_until - asyncio.get_running_loop().time())
         await self.alive()
         self.events += 1
         misfortune = self._on_event.get(self.events)

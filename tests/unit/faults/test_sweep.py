@@ -24,6 +24,10 @@ def test_killed_after_any_write_the_end_is_the_same(name: str) -> None:
     sweep(name, (Misfortune.KILLED_UNANSWERED,))
 
 
+def test_an_unanswered_write_before_watches_fall_behind_changes_nothing() -> None:
+    sweep("create", (Misfortune.LAGGING,))
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("misfortune", [*KILLS, *REFUSALS, *CUTS])
 @pytest.mark.parametrize("name", BY_NAME)
