@@ -58,11 +58,13 @@ class Api:
         self._client.close()
 
     def ask(self, method: str, path: str, body: Any = None, *, kind: str = "application/json", **params: Any) -> Answer:
-        """Send a request. `kind` is the content type; `params` make the query."""
+        """Send a request. `kind` is the content type; `params` make the query, but for `accept` and `token`."""
         headers = {} if body is None else {"Content-Type": kind}
-        accept = params.pop("accept", None)
+        accept, token = params.pop("accept", None), params.pop("token", None)
         if accept:
             headers["Accept"] = accept
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
         answer = self._client.request(method, path, content=content, params=query, headers=headers)

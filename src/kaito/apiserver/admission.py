@@ -40,6 +40,7 @@ def rules_of(resource: Resource) -> KindRules:
 def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
     """Prune, default and validate an object by its schema; return it and the warnings. Raises the 400s and 422s."""
     resource = write.resource
+    metadata.drop_empty(obj)
     if write.status_only and not resource.custom:
         return _shape_status(write, obj, schema)
     warnings = _unknown_fields(write, schema.prune(obj))

@@ -63,9 +63,9 @@ def _finalizers(present: list[str], options: DeleteOptions) -> list[str]:
     if policy is None:
         return present
     if policy not in _FINALIZERS:
-        raise status.bad_request(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}": '
-            'supported values: "Foreground", "Background", "Orphan", "nil"'
+        raise status.invalid_options(
+            "DeleteOptions",
+            f'propagationPolicy: Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"',
         )
     kept = [name for name in present if name not in (_FOREGROUND, _ORPHAN)]
     added = _FINALIZERS[policy]

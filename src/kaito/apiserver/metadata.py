@@ -3,6 +3,7 @@
 import random
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any, Final
 
 from kaito.apiserver import status
@@ -91,6 +92,12 @@ def begin(obj: Object, now: str, chance: random.Random) -> None:
     metadata["creationTimestamp"] = now
 
 
+_OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_ANNOTATION_BYTES = 256 * 1024
+"""All keys and values together. Source: `TotalAnnotationSizeLimitB` of apimachinery."""
+
+
 def carry_over(new: Object, old: Object) -> list[FieldError]:
     """Keep what an update may not change; return an error for each such field that it tries to."""
     errors = []
@@ -127,14 +134,43 @@ def validate(obj: Object, resource: Resource) -> list[FieldError]:
         for key in metadata.get("annotations") or {}
         if not _QUALIFIED_NAME.fullmatch(key.lower())
     )
-    for index, owner in enumerate(metadata.get("ownerReferences") or ()):
+    errors.extend(_annotation_size(metadata.get("annotations") or {}))
+    if not resource.custom and resource.group != "apiextensions.k8s.io":
+        errors.extend(_finalizer_errors(metadata.get("finalizers") or ()))
+    for owner in metadata.get("ownerReferences") or ():
         missing = [name for name in ("apiVersion", "kind", "name", "uid") if not owner.get(name)]
-        errors.extend(required(f"metadata.ownerReferences[{index}].{name}", "must not be empty") for name in missing)
+        errors.extend(invalid(f"metadata.ownerReferences.{name}", "", "must not be empty") for name in missing)
     if sum(1 for owner in metadata.get("ownerReferences") or () if owner.get("controller")) > 1:
         owners = metadata["ownerReferences"]
         detail = "Only one reference can have Controller set to true."
         errors.append(invalid("metadata.ownerReferences", owners, detail))
     return errors
+
+
+def drop_empty(obj: Object) -> None:
+    """Take empty lists and maps out of the metadata: to the API they are the same as absent ones."""
+    metadata = obj.get("metadata") or {}
+    for name in _OMITTED_WHEN_EMPTY:
+        if name in metadata and not metadata[name]:
+            del metadata[name]
+
+
+def _annotation_size(annotations: dict[str, Any]) -> list[FieldError]:
+    size = sum(len(key.encode()) + len(str(value).encode()) for key, value in annotations.items())
+    if size <= _ANNOTATION_BYTES:
+        return []
+    detail = f"may not be more than {_ANNOTATION_BYTES} bytes"
+    return [FieldError(Cause.TOO_LONG, "metadata.annotations", None, detail)]
+
+
+def _finalizer_errors(finalizers: Iterable[str]) -> list[FieldError]:
+    """Return an error for each name without a domain that is none of Kubernetes' own; custom resources may have any."""
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", name, detail)
+        for index, name in enumerate(finalizers)
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
 
 
 def _name_errors(name: str | None, resource: Resource) -> list[FieldError]:

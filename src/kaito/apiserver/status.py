@@ -73,10 +73,17 @@ def modified(group: str, resource: str, name: str) -> ApiError:
     return conflict(group, resource, name, why)
 
 
+_CAUSES = {
+    "Required value": "FieldValueRequired",
+    "Forbidden": "FieldValueForbidden",
+    "Unsupported value": "FieldValueNotSupported",
+}
+
+
 def invalid_options(kind: str, cause: str) -> ApiError:
     """422 for options that contradict each other; `cause` is `field: what is wrong`."""
     field, _, words = cause.partition(": ")
-    reason = "FieldValueRequired" if words.startswith("Required value") else "FieldValueForbidden"
+    reason = _CAUSES[words.partition(":")[0]]
     details = {
         "group": "meta.k8s.io",
         "kind": kind,

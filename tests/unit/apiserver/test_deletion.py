@@ -48,7 +48,7 @@ async def test_the_propagation_policy_is_left_to_the_garbage_collector_as_a_fina
     [
         ({"preconditions": {"uid": "another"}}, 409),
         ({"preconditions": {"resourceVersion": "1"}}, 409),
-        ({"propagationPolicy": "Sideways"}, 400),
+        ({"propagationPolicy": "Sideways"}, 422),
         ({"dryRun": ["All"]}, 200),
     ],
 )

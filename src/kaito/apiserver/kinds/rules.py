@@ -72,7 +72,7 @@ KIND_RULES: Mapping[str, KindRules] = {
     "secrets": KindRules(
         secret.admit_secret, validate=secret.validate_secret, validate_update=secret.validate_data_update
     ),
-    "configmaps": KindRules(validate_update=secret.validate_data_update),
+    "configmaps": KindRules(validate=secret.validate_keys, validate_update=secret.validate_data_update),
     "events": KindRules(begin=_nothing, validate=_validate_event),
     "discovery.k8s.io/endpointslices": KindRules(generational=True),
     "apps/deployments": _workload(_no_status),

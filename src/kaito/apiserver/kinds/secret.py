@@ -2,10 +2,17 @@
 
 import base64
 import binascii
+import re
 
 from kaito.apiserver.schema import Cause, FieldError, invalid
 from kaito.core.objects import Object
 
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_KEY_LENGTH = 253
+_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 _IMMUTABLE = "field is immutable when `immutable` is set"
 
 
@@ -17,9 +24,19 @@ def admit_secret(obj: Object) -> None:
         data.update({name: base64.b64encode(value.encode()).decode() for name, value in plain.items()})
 
 
+def validate_keys(obj: Object) -> list[FieldError]:
+    """Return an error for each key that is no file name."""
+    return [
+        invalid(f"{part}[{key}]", key, _KEY_RULE)
+        for part in ("data", "binaryData")
+        for key in obj.get(part) or {}
+        if not _KEY.fullmatch(key) or len(key) > _KEY_LENGTH or key in (".", "..")
+    ]
+
+
 def validate_secret(obj: Object) -> list[FieldError]:
-    """Return an error for each value that is not base64; the value itself is not repeated."""
-    errors = []
+    """Return an error for each key that is no file name and each value that is not base64, which is not repeated."""
+    errors = validate_keys(obj)
     for name, value in (obj.get("data") or {}).items():
         try:
             base64.b64decode(value or "", validate=True)
