@@ -2,7 +2,7 @@
 UV := hack/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: help demo test unit e2e e2e-kube lint format generate soak images bench clean prerequisites control-plane everything
+.PHONY: help demo test unit e2e e2e-kube e2e-node lint format generate soak images bench clean prerequisites control-plane everything
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai clien
 e2e-kube: everything  ## The end-to-end tests on a real control plane (built once, in the user's cache)
 	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
 		sh -c 'exec pytest tests/conformance tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
+
+e2e-node: control-plane  ## The image and manifests in a cluster whose nodes run containers ($$KUBECONFIG; see tests/e2e_node/conftest.py)
+	@mkdir -p build && ARCHIVE=build/kaito-image.tar images/build
+	$(RUN) pytest tests/e2e_node
 
 images:  ## The control plane's image, with docker or buildah (BASE_IMAGE: a base of your own; ARCHIVE: also a file)
 	@images/build

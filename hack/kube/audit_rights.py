@@ -77,7 +77,7 @@ def compare(rights: set[Right], events: Iterable[dict[str, Any]]) -> Report:
     report = Report()
     accounts = {right.account for right in rights}
     for event in events:
-        account = event["user"]["username"].removeprefix(PREFIX)
+        account = event["user"].get("username", "").removeprefix(PREFIX)  # none when nobody was recognised
         if account not in accounts or "objectRef" not in event:
             continue
         right = _right(account, event)
