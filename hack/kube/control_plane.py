@@ -29,7 +29,6 @@ from pathlib import Path
 
 from certificates import Authority, service_account_key
 
-SERVICE_RANGE = "10.96.0.0/16"
 LOCK = "control-plane.lock"
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -61,6 +60,15 @@ class ControlPlane:
     def kubeconfig(self) -> Path:
         """The cluster admin's."""
         return self._folder / "admin.kubeconfig"
+
+    @property
+    def service_range(self) -> str:
+        """Addresses of Services, a /20 for each of sixteen control planes.
+
+        Of the block for benchmarks (RFC 2544): a cluster that this machine is a node of may have the usual ones, and its
+        kube-proxy drops what it does not know there.
+        """
+        return f"198.18.{self._ports['api'] % 16 * 16}.0/20"
 
     @property
     def audit_log(self) -> Path:
@@ -155,7 +163,7 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={pki}/sa.pub",
             f"--service-account-signing-key-file={pki}/sa.key",
-            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            f"--service-cluster-ip-range={self.service_range}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction,ExtendedResourceToleration",
             "--allow-privileged=true",

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ class Cluster:
 
     directory: Path
     kubeconfig: Path
-    pod_prefix: str
+    pods: IPv4Network
     up_arguments: tuple[str, ...]
 
     def kaito(self, *arguments: str, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -72,7 +74,7 @@ class Cluster:
 
     def processes(self) -> list[str]:
         """Return the processes that belong to this cluster: by argument, environment or working directory."""
-        return processes_of(self.directory, self.pod_prefix)
+        return processes_of(self.directory, self.pods)
 
     def account(self) -> str:
         """Return what a person would look at first when something does not come."""
@@ -99,9 +101,9 @@ class Cluster:
         return done
 
 
-def processes_of(directory: Path, pod_prefix: str) -> list[str]:
+def processes_of(directory: Path, pods: IPv4Network) -> list[str]:
     """Return the processes that belong to a cluster directory: by argument, working directory or pod address."""
-    marks = [str(directory).encode(), f"KAITO_BIND_HOST={pod_prefix}".encode()]
+    mark = str(directory).encode()
     found = []
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
@@ -111,7 +113,8 @@ def processes_of(directory: Path, pod_prefix: str) -> list[str]:
             about = command + (process / "environ").read_bytes() + bytes((process / "cwd").readlink())
         except OSError:
             continue
-        if any(mark in about for mark in marks):
+        bound = re.search(rb"\0KAITO_BIND_HOST=([0-9.]+)", about)
+        if mark in about or (bound and IPv4Address(bound[1].decode()) in pods):
             found.append(f"{process.name} {command.replace(bytes(1), b' ').decode(errors='replace')}")
     return found
 

@@ -3,6 +3,7 @@
 Everything here is a black box: the `kaito` and `kubectl` commands, HTTP, and the `openai` client.
 """
 
+import ipaddress
 import shutil
 import signal
 from collections.abc import Iterator
@@ -24,21 +25,17 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     directory = tmp_path_factory.mktemp("cluster")
     given = request.config.getoption("--kubeconfig")
     port = free_port()
-    # Ranges of this run alone: a demo, or another run, may be up on the same machine.
-    pod_prefix, service_prefix = f"127.{100 + port % 70}.", f"127.{170 + port % 70}."
     arguments = ["--dir", str(directory), "--weights", "stand-in"]
+    # Addresses of this run alone: a demo, or another run, may be up on the same machine.
     if given:
-        arguments += ["--kubeconfig", str(given)]
+        # Of the block for benchmarks (RFC 2544): on a node of a cluster the usual ones are taken. Room for 31 nodes.
+        pods = f"198.19.{port % 8 * 32}.0/19"
+        arguments += ["--kubeconfig", str(given), "--pod-cidr", pods]
     else:
-        arguments += [
-            "--port",
-            str(port),
-            "--pod-cidr",
-            f"{pod_prefix}0.0/16",
-            "--service-cidr",
-            f"{service_prefix}0.0/16",
-        ]
-    cluster = Cluster(directory, Path(given) if given else directory / "kubeconfig", pod_prefix, tuple(arguments))
+        pods, services = f"127.{100 + port % 70}.0.0/16", f"127.{170 + port % 70}.0.0/16"
+        arguments += ["--port", str(port), "--pod-cidr", pods, "--service-cidr", services]
+    kubeconfig = Path(given) if given else directory / "kubeconfig"
+    cluster = Cluster(directory, kubeconfig, ipaddress.IPv4Network(pods), tuple(arguments))
     # What ends this run (a time limit of CI) must not leave the cluster behind: end it as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
     cluster.up()

@@ -56,6 +56,16 @@ def instances(cluster: Cluster) -> list[Path]:
     return list((cluster.directory / "cloud" / "instances").glob("*.json"))
 
 
+def test_a_machine_whose_labels_somebody_took_away_has_them_back(workspace: Cluster) -> None:
+    def machines() -> str:
+        return workspace.kubectl("get", "machines", *OF_IT, "-o", "name").strip()
+
+    machine = machines()
+    workspace.kubectl("label", machine, "kaito.sh/workspace-")
+    workspace.until("the label is back", lambda: machines() == machine, timeout=60)
+    assert len(instances(workspace)) == 1
+
+
 def test_a_deleted_node_takes_its_machine_along_and_another_joins(workspace: Cluster) -> None:
     before = ready_node(workspace)
     workspace.kubectl("delete", "node", *OF_IT, "--timeout=120s", timeout=150)
