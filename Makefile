@@ -28,7 +28,7 @@ unit: control-plane  ## Unit tests alone
 e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai client)
 	$(RUN) pytest tests/e2e
 
-e2e-kube: everything  ## The end-to-end tests on a real control plane (built once, in the user's cache)
+e2e-kube: everything  ## Conformance and end-to-end tests on a real control plane (built once, in the user's cache)
 	$(RUN) python hack/kube/control_plane.py --dir build/kube -- \
 		sh -c 'exec pytest tests/conformance tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 

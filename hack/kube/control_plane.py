@@ -65,8 +65,8 @@ class ControlPlane:
     def service_range(self) -> str:
         """Addresses of Services, a /20 for each of sixteen control planes.
 
-        Of the block for benchmarks (RFC 2544): a cluster that this machine is a node of may have the usual ones, and its
-        kube-proxy drops what it does not know there.
+        Of the block for benchmarks (RFC 2544): a cluster that this machine is a node of may have the usual ones, and
+        its kube-proxy drops what it does not know there.
         """
         return f"198.18.{self._ports['api'] % 16 * 16}.0/20"
 
