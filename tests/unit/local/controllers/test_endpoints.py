@@ -53,7 +53,8 @@ def test_a_terminating_pod_serves_but_is_not_ready() -> None:
 
 
 def test_a_pod_without_an_address_is_no_endpoint() -> None:
-    assert endpoint_slice(service(), [pod("a", "")], {})["endpoints"] == []
+    empty = endpoint_slice(service(), [pod("a", "")], {})
+    assert (empty["endpoints"], empty["ports"]) == ([], [])
 
 
 def test_only_what_this_controller_writes_makes_a_difference() -> None:

@@ -57,11 +57,14 @@ def endpoints(service: Object, pods: Sequence[Object]) -> Object:
 
 
 def endpoint_slice(service: Object, pods: Sequence[Object], zones: Mapping[str, str]) -> Object:
-    """Return the `discovery.k8s.io/v1` EndpointSlice of a Service. `zones` are the nodes' zones by node name."""
+    """Return the `discovery.k8s.io/v1` EndpointSlice of a Service; without endpoints it has no ports either.
+
+    `zones` are the nodes' zones by node name.
+    """
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     addressed = _addressed(pods)
     listed = [_endpoint(pod, publish, zones) for pod in addressed]
-    ports = _ports(service, addressed[0]) if addressed else _ports(service, None)
+    ports = _ports(service, addressed[0]) if addressed else []
     name = service["metadata"]["name"]
     labels = {**(service["metadata"].get("labels") or {}), SERVICE_NAME: name, MANAGED_BY: CONTROLLER}
     if service["spec"].get("clusterIP") == "None":
@@ -133,7 +136,7 @@ def _reference(pod: Object) -> Object:
     return {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
 
 
-def _ports(service: Object, pod: Object | None) -> list[dict[str, Any]]:
+def _ports(service: Object, pod: Object) -> list[dict[str, Any]]:
     """Resolve the Service's target ports on a pod; a named port that the pod does not have is left out."""
     result = []
     for port in service["spec"].get("ports") or ():
@@ -144,11 +147,10 @@ def _ports(service: Object, pod: Object | None) -> list[dict[str, Any]]:
     return result
 
 
-def _container_port(pod: Object | None, name: str) -> int | None:
+def _container_port(pod: Object, name: str) -> int | None:
     if name.isdigit():
         return int(name)
-    containers = pod["spec"].get("containers") or () if pod else ()
-    for container in containers:
+    for container in pod["spec"].get("containers") or ():
         for port in container.get("ports") or ():
             if port.get("name") == name:
                 return int(port["containerPort"])
