@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterable
 
 from kaito.apiserver.resources import CustomVersion, GroupVersion, Resource, ScalePaths
-from kaito.apiserver.schema import FieldError, StructuralSchema, invalid, not_supported, required
+from kaito.apiserver.schema import FieldError, StructuralSchema, definition_errors, invalid, not_supported, required
 from kaito.core.objects import Object
 
 _VERSION_NAME = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES = {"alpha": 0, "beta": 1, None: 2}
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_NAME_RULE = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character"
+)
 
 
 def validate_definition(crd: Object) -> list[FieldError]:
@@ -21,6 +26,11 @@ def validate_definition(crd: Object) -> list[FieldError]:
     wanted = f"{names.get('plural')}.{spec.get('group')}"
     if crd["metadata"].get("name") != wanted:
         errors.append(invalid("metadata.name", crd["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group'))
+    errors.extend(
+        invalid(f"spec.names.{name}", names.get(name), _NAME_RULE)
+        for name in ("plural", "kind")
+        if not _NAME.fullmatch(str(names.get(name, "")).lower())
+    )
     if sum(1 for version in versions if version.get("storage")) != 1:
         errors.append(invalid("spec.versions", versions, "must have exactly one version marked as storage version"))
     if spec["conversion"].get("strategy") != "None":
@@ -40,7 +50,7 @@ def _schema_errors(version: Object, path: str) -> list[FieldError]:
         StructuralSchema.from_openapi(schema)
     except ValueError as error:
         return [invalid(path, "schema", str(error))]
-    return []
+    return list(definition_errors(schema, path))
 
 
 def establish(crd: Object, taken: Iterable[Resource], now: str) -> None:

@@ -2,6 +2,7 @@
 
 from kaito.apiserver.schema.builtin import builtin_schema, named_type
 from kaito.apiserver.schema.builtin_defaults import apply_defaults
+from kaito.apiserver.schema.definition import definition_errors
 from kaito.apiserver.schema.field_error import (
     Cause,
     FieldError,
@@ -24,6 +25,7 @@ __all__ = [
     "StructuralSchema",
     "apply_defaults",
     "builtin_schema",
+    "definition_errors",
     "invalid",
     "invalid_error",
     "invalid_status",
