@@ -10,8 +10,9 @@ A transcript is a text file:
     web    1/1     Running   0          ...
 
 `$` runs a command once and `~` again and again until it prints what follows (or the deadline passes); `>` continues a
-command. A comment follows an empty line or another comment. Both streams count. `...` stands for any text in a line, and alone on a line for any number of lines; runs of
-blanks are equal. `[exit N]` ends the output of a command that fails.
+command. A comment follows an empty line or another comment. Both streams count. `...` stands for any text in a line,
+and alone on a line for any number of lines; runs of blanks are equal. `[exit N]` ends the output of a command that
+fails.
 """
 
 import os
