@@ -88,6 +88,14 @@ def test_a_machine_that_the_cloud_took_away_is_replaced(workspace: Cluster) -> N
     assert len(instances(workspace)) == 1
 
 
+def test_a_machine_that_loses_its_labels_gets_them_back(workspace: Cluster) -> None:
+    """By them it is found when the Workspace goes: without, its node would stay on the bill."""
+    before = workspace.until("a node that is Ready", lambda: ready_node(workspace), timeout=180)
+    workspace.kubectl("label", "machines", *OF_IT, "kaito.sh/workspace-")
+    workspace.until("the label", lambda: workspace.kubectl("get", "machines", *OF_IT, "-o", "name"), timeout=60)
+    assert ready_node(workspace) == before
+
+
 def test_a_disruption_budget_delays_the_end_of_a_node_and_does_not_prevent_it(workspace: Cluster) -> None:
     if "poddisruptionbudgets" not in workspace.kubectl("api-resources", "-o", "name"):
         pytest.skip("the embedded API server has no disruption budgets")
@@ -99,11 +107,3 @@ def test_a_disruption_budget_delays_the_end_of_a_node_and_does_not_prevent_it(wo
         assert "disruption budget" in events
     finally:
         workspace.kubectl("delete", "pdb,pod", "guarded", "--ignore-not-found", "--timeout=60s")
-
-
-def test_a_machine_that_loses_its_labels_gets_them_back(workspace: Cluster) -> None:
-    """By them it is found when the Workspace goes: without, its node would stay on the bill."""
-    before = workspace.until("a node that is Ready", lambda: ready_node(workspace), timeout=180)
-    workspace.kubectl("label", "machines", *OF_IT, "kaito.sh/workspace-")
-    workspace.until("the label", lambda: workspace.kubectl("get", "machines", *OF_IT, "-o", "name"), timeout=60)
-    assert ready_node(workspace) == before
