@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from kaito.api.machine import INITIALIZED, LAUNCHED, PROVISIONER_NAME_LABEL, REGISTERED, TERMINATION_FINALIZER, Machine
+from kaito.core.client import require_permission
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
 from kaito.provisioner.clouds import Claim, Cloud, Instance
@@ -63,7 +64,10 @@ class ProvisionerMetrics:
 
 
 class MeteredCloud:
-    """A cloud whose calls are timed and whose errors are counted. A missing instance is an answer, not an error."""
+    """A cloud whose calls are timed and whose errors are counted. A missing instance is an answer, not an error.
+
+    Only a leader may change what is bought.
+    """
 
     def __init__(self, cloud: Cloud, metrics: ProvisionerMetrics, clock: Clock) -> None:
         self._cloud = cloud
@@ -82,12 +86,14 @@ class MeteredCloud:
         return self._cloud.revision()
 
     async def create(self, claim: Claim) -> Instance:
-        """Create, measured."""
+        """Create, measured. Raises KaitoError LeadershipLost where another replica leads by now."""
+        require_permission(f"the launch of {claim.name}")
         async with self._measured("Create"):
             return await self._cloud.create(claim)
 
     async def delete(self, name: str) -> None:
-        """Delete, measured."""
+        """Delete, measured. Raises KaitoError LeadershipLost where another replica leads by now."""
+        require_permission(f"the deletion of {name}")
         async with self._measured("Delete"):
             await self._cloud.delete(name)
 
