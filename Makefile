@@ -33,6 +33,7 @@ e2e-kube: everything  ## Conformance and end-to-end tests on a real control plan
 		sh -c 'exec pytest tests/conformance tests/e2e --ignore tests/e2e/runtime --kubeconfig "$$KUBECONFIG"'
 
 e2e-node: control-plane  ## The image and manifests in a cluster whose nodes run containers ($$KUBECONFIG; see tests/e2e_node/conftest.py)
+	@[ -n "$$KUBECONFIG" ] || { echo "make e2e-node: KUBECONFIG names no cluster; tests/e2e_node/conftest.py says what it may be" >&2; exit 1; }
 	@mkdir -p build && ARCHIVE=build/kaito-image.tar images/build
 	$(RUN) pytest tests/e2e_node
 

@@ -10,7 +10,6 @@ import subprocess
 
 import pytest
 
-IMAGE = "localhost/kaito:0.1.0"
 ANSWER = """
 import http.server, json
 class Chat(http.server.BaseHTTPRequestHandler):
@@ -27,7 +26,8 @@ http.server.ThreadingHTTPServer(("", 5000), Chat).serve_forever()
 
 @pytest.fixture
 def cluster_ip(cluster):
-    cluster.kubectl("run", "chat", f"--image={IMAGE}", "--port=5000", "--command", "--", "python3", "-c", ANSWER)
+    image = cluster.pods("kaito-controller")[0]["spec"]["containers"][0]["image"]
+    cluster.kubectl("run", "chat", f"--image={image}", "--port=5000", "--command", "--", "python3", "-c", ANSWER)
     cluster.kubectl("expose", "pod", "chat", "--port=80", "--target-port=5000")
     cluster.kubectl("wait", "--for=condition=Ready", "pod/chat", "--timeout=90s")
     yield cluster.kubectl("get", "svc", "chat", "-o", "jsonpath={.spec.clusterIP}").strip()

@@ -20,6 +20,20 @@ def test_when_the_leader_goes_the_other_leads(cluster, program, how, within):
     cluster.until("two pods are ready", lambda: _ready(cluster, program) == 2)
 
 
+def test_a_leader_that_finds_another_in_its_place_ends_and_its_pod_starts_again(cluster):
+    program = "kaito-provisioner"
+    leader = cluster.leader(program)
+    usurped = '{"spec":{"holderIdentity":"somebody-else","leaseDurationSeconds":5}}'
+    cluster.kubectl("-n", cluster.namespace, "patch", "lease", program, "--type=merge", "-p", usurped)
+    ended = cluster.until("the process ended", lambda: _last_end(cluster, leader))
+    assert ended["exitCode"] == 1
+    said = cluster.kubectl("-n", cluster.namespace, "logs", leader, "--previous")
+    assert "LeadershipLost" in said
+    assert "somebody-else" in said
+    cluster.until("somebody leads again", lambda: cluster.leader(program))
+    cluster.until("two pods are ready", lambda: _ready(cluster, program) == 2)
+
+
 def test_a_workspace_survives_the_end_of_both_leaders(cluster):
     """Applied, then both leaders are forced out at once: the others finish what they began."""
     cluster.kubectl("apply", "-f", str(cluster.examples / "inference" / "kaito_workspace_phi_3.yaml"))
@@ -44,3 +58,9 @@ def _ready(cluster, program):
 def _resource_ready(cluster):
     conditions = (cluster.workspace("workspace-phi-3-mini").get("status") or {}).get("conditions", [])
     return any(one["type"] == "ResourceReady" and one["status"] == "True" for one in conditions)
+
+
+def _last_end(cluster, pod):
+    return cluster.get("pod", pod, "-n", cluster.namespace)["status"]["containerStatuses"][0]["lastState"].get(
+        "terminated"
+    )
