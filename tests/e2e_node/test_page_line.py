@@ -1,7 +1,8 @@
 """The page's last line, as printed, on a node that runs containers.
 
 No GPU is here, so nobody answers for a model: a pod of a few lines answers `POST /chat` instead. What is shown is that
-the line works on a real node: run -it --rm, the attached stream, a ClusterIP, the exit code.
+the line works on a real node: run -it --rm, the attached stream, a ClusterIP, the exit code. It takes some seconds, as
+a model does: `kubectl run -it` loses the output of a container that ends before it has attached.
 """
 
 import os
@@ -11,9 +12,10 @@ import subprocess
 import pytest
 
 ANSWER = """
-import http.server, json
+import http.server, json, time
 class Chat(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
+        time.sleep(5)
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         answer = json.dumps({"Result": "you said: " + asked["prompt"]}).encode()
         self.send_response(200 if self.path == "/chat" else 404)
