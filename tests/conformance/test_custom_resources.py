@@ -81,7 +81,7 @@ def installed(api: Api) -> Iterator[None]:
 
 
 def established(crd: dict[str, Any]) -> bool:
-    conditions = {one["type"]: one["status"] for one in crd.get("status", {}).get("conditions", ())}
+    conditions = {one["type"]: one["status"] for one in crd.get("status", {}).get("conditions") or ()}
     return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"
 
 
