@@ -22,6 +22,16 @@ ENDPOINT_SLICE: Final = Kind[dict[str, Any]]("discovery.k8s.io/v1", "EndpointSli
 CUSTOM_RESOURCE_DEFINITION: Final = Kind[dict[str, Any]](
     "apiextensions.k8s.io/v1", "CustomResourceDefinition", dict, "customresourcedefinitions", False
 )
+VALIDATING_WEBHOOK_CONFIGURATION: Final = Kind[dict[str, Any]](
+    "admissionregistration.k8s.io/v1",
+    "ValidatingWebhookConfiguration",
+    dict,
+    "validatingwebhookconfigurations",
+    False,
+)
+MUTATING_WEBHOOK_CONFIGURATION: Final = Kind[dict[str, Any]](
+    "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", dict, "mutatingwebhookconfigurations", False
+)
 
 BUILT_IN: Final = (
     POD,
@@ -40,5 +50,7 @@ BUILT_IN: Final = (
     JOB,
     ENDPOINT_SLICE,
     CUSTOM_RESOURCE_DEFINITION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+    MUTATING_WEBHOOK_CONFIGURATION,
 )
 """All of the above."""

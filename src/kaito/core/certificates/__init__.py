@@ -1,0 +1,25 @@
+"""Certificates of a server inside a cluster, which make and rotate themselves and agree between replicas.
+
+One Secret holds what is served now, what is served next, and every authority that callers shall trust. Each generation
+has an authority of its own, whose key is thrown away after its one signature; so a new certificate always means a new
+authority, and callers must know that one before it is used. `decide` says what is to be done; `keeper` does it.
+"""
+
+from kaito.core.certificates.decide import Action, Policy, decide
+from kaito.core.certificates.generation import Generation, issue, unexpired
+from kaito.core.certificates.keeper import CertificateKeeper, Trusting
+from kaito.core.certificates.material import Material, read_secret, secret_data
+
+__all__ = [
+    "Action",
+    "CertificateKeeper",
+    "Generation",
+    "Material",
+    "Policy",
+    "Trusting",
+    "decide",
+    "issue",
+    "read_secret",
+    "secret_data",
+    "unexpired",
+]

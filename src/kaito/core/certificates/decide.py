@@ -1,0 +1,52 @@
+"""What is to be done about the certificates now. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from kaito.core.certificates.material import Material
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long a generation lives, when the next one is made, and how long callers have to learn of it.
+
+    The last third of the default life is 30 days: an alert that fires 14 days before the end fires only when rotation
+    has been failing for half of that. `overlap` covers every replica's and every API server's look at the new authority.
+    """
+
+    lifetime: timedelta = timedelta(days=90)
+    renew_at: float = 2 / 3
+    overlap: timedelta = timedelta(minutes=5)
+    check: timedelta = timedelta(seconds=30)
+
+    def renewal(self, material: Material) -> datetime:
+        """Return the moment at which the next generation is due."""
+        current = material.current
+        return current.not_before + (current.not_after - current.not_before) * self.renew_at
+
+
+class Action(Enum):
+    """The next step of the material's life."""
+
+    KEEP = auto()
+    MAKE = auto()
+    """There is nothing that could be served: a first generation, at once."""
+    STAGE = auto()
+    """Make the next generation, and let callers get to know it."""
+    PROMOTE = auto()
+    """Serve the next generation."""
+
+
+def decide(material: Material | None, now: datetime, names: frozenset[str], policy: Policy) -> Action:
+    """Return what is to be done with what the Secret holds (None: nothing of use) to serve `names`."""
+    if material is None:
+        return Action.MAKE
+    current, upcoming = material.current, material.upcoming
+    usable = names <= current.names and current.not_before <= now < current.not_after
+    if upcoming is not None and names <= upcoming.names and now < upcoming.not_after:
+        due = material.next_after is None or now >= material.next_after
+        return Action.PROMOTE if due or not usable else Action.KEEP
+    if not usable:
+        return Action.MAKE
+    return Action.STAGE if now >= policy.renewal(material) else Action.KEEP
