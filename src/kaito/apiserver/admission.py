@@ -3,6 +3,7 @@
 Pure: objects go in and come out, errors are raised as the API's refusals.
 """
 
+import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,18 +14,20 @@ from kaito.apiserver.request import Options, Target
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.schema import Cause, FieldError, StructuralSchema, apply_defaults, invalid, invalid_error
 from kaito.apiserver.versions import stored_version
+from kaito.apiserver.webhooks import Gate
 from kaito.core.objects import Object
 
 
 @dataclass(frozen=True)
 class Write:
-    """One write request: what it is aimed at, its options, who sends it, and when."""
+    """One write request: what it is aimed at, its options, who sends it, and when; `gate` None asks no webhook."""
 
     resource: Resource
     target: Target
     options: Options
     manager: str
     now: datetime
+    gate: Gate | None = None
 
     @property
     def status_only(self) -> bool:
@@ -35,6 +38,25 @@ class Write:
 def rules_of(resource: Resource) -> KindRules:
     """Return the rules of a kind."""
     return CUSTOM_RULES if resource.custom else KIND_RULES.get(resource.storage_key, NO_RULES)
+
+
+def mutate(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
+    """Return the object as mutating webhooks leave it, and warnings about what it had before they saw it."""
+    if write.gate is None or not write.gate.registered.mutating():
+        return obj, []
+    shown = copy.deepcopy(obj)
+    warnings = _unknown_fields(write, schema.prune(shown))
+    shown = schema.default(shown)
+    if not write.resource.custom:
+        shown = apply_defaults(stored_version(write.resource), write.resource.kind, shown)
+    changed = write.gate.mutate(write, "UPDATE" if old is not None else "CREATE", shown, old)
+    return (obj, []) if changed is shown else (changed, warnings)
+
+
+def consent(write: Write, obj: Object, old: Object | None) -> None:
+    """Let validating webhooks see what is about to be stored."""
+    if write.gate is not None:
+        write.gate.validate(write, "UPDATE" if old is not None else "CREATE", obj, old)
 
 
 def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:

@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -17,6 +19,7 @@ from kaito.apiserver.request import Accepted, Options, Target
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.versions import served_form
 from kaito.apiserver.watching import WatchRequest, WatchStream
+from kaito.apiserver.webhooks import Gate, WebhookAdmission
 from kaito.apiserver.writes import Outcome, Writer
 from kaito.core.clock import Clock
 from kaito.core.objects import Key, Object
@@ -26,6 +29,9 @@ _MAX_BODY_BYTES = 3 << 20
 
 _NOT_YET = ("exec", "attach", "portforward", "proxy")
 _MAX_MANAGER = 128
+B = TypeVar("B")
+USER: Final[Object] = {"username": ADMIN, "groups": ["system:masters", "system:authenticated"]}
+"""The one user of this server."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class ResourceApi:
         reader: Reader,
         writer: Writer,
         logs: PodLogs,
+        webhooks: WebhookAdmission,
         clock: Clock,
         chance: random.Random,
         bookmark_seconds: float,
@@ -55,6 +62,7 @@ class ResourceApi:
         self._reader = reader
         self._writer = writer
         self._logs = logs
+        self._webhooks = webhooks
         self._clock = clock
         self._chance = chance
         self._bookmark_seconds = bookmark_seconds
@@ -99,6 +107,16 @@ class ResourceApi:
         agent = call.http.headers.get("User-Agent", "unknown").partition("/")[0]
         manager = call.options.text("fieldManager") or agent
         return Write(call.resource, call.target, call.options, manager[:_MAX_MANAGER], self._clock.now())
+
+    async def _admitted(self, call: Call, verb: Callable[[Write, B], Outcome], body: B) -> web.Response:
+        """Run a writing verb, with whatever admission webhooks have to say about it."""
+        write = self._write(call)
+
+        def run(gate: Gate | None, given: B) -> Outcome:
+            return verb(replace(write, gate=gate), given)
+
+        outcome, warnings = await self._webhooks.run(USER, run, body)
+        return self._written(call, replace(outcome, warnings=(*outcome.warnings, *warnings)))
 
     def _written(self, call: Call, outcome: Outcome) -> web.Response:
         meta = outcome.obj.get("metadata") or {}
@@ -146,19 +164,18 @@ class ResourceApi:
         body = await self._body(call)
         if call.resource.group in ("authorization.k8s.io", "authentication.k8s.io"):
             return json_answer(_review(request.expect_object(body, call.resource)), 201)
-        return self._written(call, self._writer.create(self._write(call), body))
+        return await self._admitted(call, self._writer.create, body)
 
     async def _update(self, call: Call) -> web.StreamResponse:
-        return self._written(call, self._writer.update(self._write(call), await self._body(call)))
+        return await self._admitted(call, self._writer.update, await self._body(call))
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         raw = await self._raw_body(call)
-        return self._written(call, self._writer.patch(self._write(call), _content_type(call), raw))
+        return await self._admitted(call, lambda write, body: self._writer.patch(write, _content_type(call), body), raw)
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         options = request.delete_options(call.options, await self._raw_body(call), _content_type(call))
-        outcome = deletion.delete(self._writer, self._write(call), options)
-        return self._written(call, outcome)
+        return await self._admitted(call, partial(deletion.delete, self._writer), options)
 
     async def _delete_collection(self, call: Call) -> web.StreamResponse:
         options = request.delete_options(call.options, await self._raw_body(call), _content_type(call))
@@ -168,9 +185,8 @@ class ResourceApi:
             obj = served_form(call.resource, orjson.loads(body))
             meta = obj["metadata"]
             target = Target(call.target.gv, call.target.plural, meta.get("namespace", ""), meta["name"])
-            write = Write(call.resource, target, call.options, ADMIN, self._clock.now())
             if self._writer.store.get(call.resource.storage_key, target.key) is not None:
-                deletion.delete(self._writer, write, options)
+                await self._admitted(replace(call, target=target), partial(deletion.delete, self._writer), options)
                 items.append(obj)
         listed = {
             "kind": call.resource.list_kind_name,
@@ -239,6 +255,5 @@ def verb_of(method: str, target: Target, options: Options) -> str:
 def _review(body: Object) -> Object:
     """Answer what the caller may do and who it is: there is one user, who may do everything."""
     if body["kind"] == "SelfSubjectReview":
-        groups = ["system:masters", "system:authenticated"]
-        return {**body, "status": {"userInfo": {"username": ADMIN, "groups": groups}}}
+        return {**body, "status": {"userInfo": USER}}
     return {**body, "status": {"allowed": True}}

@@ -19,6 +19,8 @@ def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
     """Delete one object, or mark it as being deleted while finalizers, grace or contents hold it."""
     resource, live = write.resource, writer.live(write)
     _check_preconditions(write, live, options)
+    if write.gate is not None:
+        write.gate.validate(write, "DELETE", None, live)
     obj = copy.deepcopy(live)
     meta = obj["metadata"]
     finalizers = _finalizers(meta.get("finalizers") or [], options)

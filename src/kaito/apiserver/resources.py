@@ -134,6 +134,20 @@ BUILTIN_RESOURCES: tuple[Resource, ...] = (
         subresources=("status",),
     ),
     _builtin(
+        GroupVersion("admissionregistration.k8s.io", "v1"),
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        namespaced=False,
+        categories=("api-extensions",),
+    ),
+    _builtin(
+        GroupVersion("admissionregistration.k8s.io", "v1"),
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        namespaced=False,
+        categories=("api-extensions",),
+    ),
+    _builtin(
         GroupVersion("authorization.k8s.io", "v1"),
         "selfsubjectaccessreviews",
         "SelfSubjectAccessReview",

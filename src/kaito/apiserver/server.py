@@ -29,6 +29,7 @@ from kaito.apiserver.reads import Reader
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.store import Store
 from kaito.apiserver.watching import BOOKMARK_SECONDS
+from kaito.apiserver.webhooks import WebhookAdmission
 from kaito.apiserver.writes import CRD_STORAGE, Writer
 from kaito.core import ConnectionSettings
 from kaito.core.clock import Clock, SystemClock
@@ -85,7 +86,10 @@ class EmbeddedServer:
         self._writer = Writer(store, registry, addresses, options.chance)
         self.lifecycle = Lifecycle(self._writer, options.clock)
         logs = PodLogs(store, options.kubelet_token_file)
-        self._api = ResourceApi(reader, self._writer, logs, options.clock, options.chance, options.bookmark_seconds)
+        self._webhooks = WebhookAdmission(store, registry, options.chance)
+        self._api = ResourceApi(
+            reader, self._writer, logs, self._webhooks, options.clock, options.chance, options.bookmark_seconds
+        )
         self._door = FrontDoor(
             self._api,
             registry,
@@ -117,6 +121,7 @@ class EmbeddedServer:
             stack.callback(store.close)
             server = cls(options, certificates_of(options, home), token, store)
             stack.callback(server._audit.close)
+            stack.push_async_callback(server._webhooks.close)
             await server._listen(stack)
             server.lifecycle.create_first_objects(options.bind, server.port)
             for name, work in (

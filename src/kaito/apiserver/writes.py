@@ -60,12 +60,13 @@ class Writer:
     def _insert(self, write: Write, obj: Object, *, manage: bool) -> Outcome:
         resource, rules = write.resource, admission.rules_of(write.resource)
         obj = incoming(resource, obj)
-        metadata.begin(obj, timestamp(write.now), self._chance)
+        schema = self.registry.schema(resource)
+        obj, seen = admission.mutate(write, obj, None, schema)
+        metadata.begin(obj, timestamp(write.now), write.gate.chance if write.gate is not None else self._chance)
         if not obj["metadata"].get("name"):
             admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
         self._require_free_name(write, key_of(obj))
-        schema = self.registry.schema(resource)
         obj, warnings = admission.shape(write, obj, None, schema)
         if not resource.custom:
             rules.begin(obj)
@@ -74,13 +75,14 @@ class Writer:
         if rules.generational:
             obj["metadata"]["generation"] = 1
         admission.refuse(resource, obj, [*metadata.validate(obj, resource), *rules.validate(obj)])
+        admission.consent(write, obj, None)
         self._begin_special(write, obj)
         if manage:
             obj["metadata"].pop("managedFields", None)
             obj = fieldmanager.update(None, obj, write.manager, schema, write.now)
         if not write.options.dry_run:
             self.save(resource, obj)
-        return Outcome(outgoing(resource, obj), 201, self._warned(resource, warnings))
+        return Outcome(outgoing(resource, obj), 201, self._warned(resource, [*seen, *warnings]))
 
     def _require_namespace(self, write: Write, obj: Object) -> None:
         resource = write.resource
@@ -133,10 +135,11 @@ class Writer:
         resource = write.resource
         admission.check_versions(write, new, old, patching=True)
         old, new = incoming(resource, old), incoming(resource, new)
+        schema = self.registry.schema(resource)
+        new, seen = admission.mutate(write, new, old, schema)
         new = admission.confine(write, new, old)
         if new == old:
-            return Outcome(outgoing(resource, old), 200, self._warned(resource, []))
-        schema = self.registry.schema(resource)
+            return Outcome(outgoing(resource, old), 200, self._warned(resource, seen))
         new, warnings = admission.shape(write, new, old, schema)
         admission.finish_update(write, new, old)
         if resource.storage_key == CRD_STORAGE and not write.status_only:
@@ -144,11 +147,12 @@ class Writer:
         if manage:
             _record(write, new, old, schema)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        admission.consent(write, new, old)
         if admission.same(new, old):
             new = old
         elif not write.options.dry_run:
             self.save(resource, new)
-        return Outcome(outgoing(resource, new), 200, self._warned(resource, warnings))
+        return Outcome(outgoing(resource, new), 200, self._warned(resource, [*seen, *warnings]))
 
     def patch(self, write: Write, content_type: str, body: bytes) -> Outcome:
         """Change an object by a JSON patch, a merge patch, a strategic merge patch, or server-side apply."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kaito.apiserver.kinds import pod, secret, service, workload
+from kaito.apiserver.kinds import pod, secret, service, webhook, workload
 from kaito.apiserver.schema import FieldError, invalid
 from kaito.core.objects import Object
 
@@ -93,6 +93,12 @@ KIND_RULES: Mapping[str, KindRules] = {
         generational=True,
     ),
     "apiextensions.k8s.io/customresourcedefinitions": KindRules(generational=True),
+    "admissionregistration.k8s.io/validatingwebhookconfigurations": KindRules(
+        begin=_nothing, validate=webhook.validate_webhooks, generational=True
+    ),
+    "admissionregistration.k8s.io/mutatingwebhookconfigurations": KindRules(
+        begin=_nothing, validate=webhook.validate_webhooks, generational=True
+    ),
 }
 """By storage key."""
 

@@ -40,6 +40,14 @@ _KINDS = {
     ("discovery.k8s.io/v1", "EndpointSlice"): "discovery.v1.EndpointSlice",
     ("coordination.k8s.io/v1", "Lease"): "coordination.v1.Lease",
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): "apiextensions.v1.CustomResourceDefinition",
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+    ): "admissionregistration.v1.ValidatingWebhookConfiguration",
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+    ): "admissionregistration.v1.MutatingWebhookConfiguration",
 }
 _TYPES: dict[str, StructuralSchema] = {}
 

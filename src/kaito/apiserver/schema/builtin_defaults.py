@@ -191,6 +191,17 @@ def _crd_spec(spec: Object) -> None:
     _set(spec, conversion={"strategy": "None"})
 
 
+def _webhook(webhook: Object) -> None:
+    _set(webhook, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10)
+    for name in ("namespaceSelector", "objectSelector"):
+        webhook.setdefault(name, {})
+
+
+def _mutating_webhook(webhook: Object) -> None:
+    _webhook(webhook)
+    _set(webhook, reinvocationPolicy="Never")
+
+
 def _values(**values: Any) -> Callable[[Object], None]:
     return lambda obj: _set(obj, **values)
 
@@ -228,4 +239,8 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "discovery.v1.EndpointPort": _endpoint_port,
     "apiextensions.v1.CustomResourceDefinitionSpec": _crd_spec,
     "apiextensions.v1.ServiceReference": _values(port=443),
+    "admissionregistration.v1.ServiceReference": _values(port=443),
+    "admissionregistration.v1.RuleWithOperations": _values(scope="*"),
+    "admissionregistration.v1.ValidatingWebhook": _webhook,
+    "admissionregistration.v1.MutatingWebhook": _mutating_webhook,
 }

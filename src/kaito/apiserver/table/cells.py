@@ -33,6 +33,10 @@ def _custom_resource_definition(obj: Object, now: datetime) -> list[Any]:
     return [_name(obj), obj.get("metadata", {}).get("creationTimestamp")]
 
 
+def _webhook_configuration(obj: Object, now: datetime) -> list[Any]:
+    return [_name(obj), len(obj.get("webhooks") or ()), _age(obj, now)]
+
+
 def _node(node: Object, now: datetime) -> list[Any]:
     status, info = node.get("status", {}), node.get("status", {}).get("nodeInfo", {})
     ready = [item for item in status.get("conditions", ()) if item.get("type") == "Ready"]
@@ -271,4 +275,6 @@ BUILTIN_CELLS: dict[str, Cells] = {
     "ServiceAccount": _service_account,
     "Lease": _lease,
     "CustomResourceDefinition": _custom_resource_definition,
+    "ValidatingWebhookConfiguration": _webhook_configuration,
+    "MutatingWebhookConfiguration": _webhook_configuration,
 }

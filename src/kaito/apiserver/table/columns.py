@@ -53,5 +53,7 @@ BUILTIN_COLUMNS: dict[str, list[Column]] = {
     "ServiceAccount": _columns("Name", "Secrets", "Age"),
     "Lease": _columns("Name", "Holder", "Age"),
     "CustomResourceDefinition": _columns("Name", "Created At"),
+    "ValidatingWebhookConfiguration": _columns("Name", "Webhooks#", "Age"),
+    "MutatingWebhookConfiguration": _columns("Name", "Webhooks#", "Age"),
 }
 GENERIC_COLUMNS = [NAME, AGE]

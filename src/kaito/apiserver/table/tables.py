@@ -14,7 +14,10 @@ from kaito.core.objects import Object
 IncludeObject = Literal["Metadata", "Object", "None"]
 """What rows carry (query parameter `includeObject`): the metadata alone, the whole object, or nothing."""
 
-_GROUPS = {"v1", "apps/v1", "batch/v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1", "apiextensions.k8s.io/v1"}
+_GROUPS = {
+    *("v1", "apps/v1", "batch/v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1", "apiextensions.k8s.io/v1"),
+    "admissionregistration.k8s.io/v1",
+}
 _AGE_COLUMN = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 

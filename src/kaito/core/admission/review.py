@@ -13,6 +13,7 @@ from kaito.core.objects import Object
 
 API_VERSION: Final = "admission.k8s.io/v1"
 
+
 class GroupVersionKind(msgspec.Struct, frozen=True):
     """`metav1.GroupVersionKind`."""
 

@@ -130,9 +130,7 @@ class WebhookServer:
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         verdict = await self._judge(handler, request, seconds_of(http.query.get("timeout", "")))
-        body = write_review(
-            request.uid, verdict, name=request.name, kind=request.kind.kind, group=request.kind.group
-        )
+        body = write_review(request.uid, verdict, name=request.name, kind=request.kind.kind, group=request.kind.group)
         return web.Response(body=body, content_type="application/json")
 
     async def _judge(self, handler: Handler, request: AdmissionRequest, seconds: float) -> Verdict:

@@ -12,7 +12,7 @@ class Policy:
     """How long a generation lives, when the next one is made, and how long callers have to learn of it.
 
     The last third of the default life is 30 days: an alert that fires 14 days before the end fires only when rotation
-    has been failing for half of that. `overlap` covers every replica's and every API server's look at the new authority.
+    has been failing for half of that. `overlap` covers every replica's and API server's look at the new authority.
     """
 
     lifetime: timedelta = timedelta(days=90)

@@ -13,7 +13,7 @@ from cryptography.x509 import ExtensionNotFound
 from kaito.core.certificates.generation import Generation, split_bundle, unexpired
 from kaito.core.clock import parse_timestamp, timestamp
 
-SECRET_TYPE: Final = "kubernetes.io/tls"
+SECRET_TYPE: Final = "kubernetes.io/tls"  # noqa: S105 - the name of a type
 CERTIFICATE, KEY, AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
 NEXT_CERTIFICATE, NEXT_KEY, NEXT_AFTER = "next.crt", "next.key", "next.after"
 """Keys of the Secret. The first three are those of every TLS Secret; the others are there during a rotation."""

@@ -35,9 +35,7 @@ STAGED = CURRENT.staged(SECOND, START + 60 * DAY + POLICY.overlap, START + 60 * 
         (STAGED.promoted(START + 61 * DAY), 61 * DAY, Action.KEEP),
     ],
 )
-def test_the_action_follows_from_material_and_time(
-    material: Material | None, after: timedelta, action: Action
-) -> None:
+def test_the_action_follows_from_material_and_time(material: Material | None, after: timedelta, action: Action) -> None:
     assert decide(material, START + after, NAMES, POLICY) is action
 
 
