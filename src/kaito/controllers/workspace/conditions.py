@@ -1,4 +1,4 @@
-"""The conditions that follow from a finding. Pure."""
+"""The conditions that follow from where a Workspace stands. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +15,8 @@ _AFTER_NODES: Final = frozenset({"", "serve"})
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the phases found: the outcome of the one that has to wait, and its name; both empty when all is done."""
+class Standing:
+    """Where a Workspace stands: the outcome of the one that has to wait, and its name; both empty when all is done."""
 
     outcome: Wait | Failure | None
     blocked_by: str
@@ -33,16 +33,18 @@ def endpoint(snapshot: Snapshot) -> str:
     return f"http://{metadata.name}.{metadata.namespace}.svc/v1"
 
 
-def conditions(snapshot: Snapshot, finding: Finding, now: datetime, *, answers: bool) -> tuple[Condition, ...]:
+def conditions(snapshot: Snapshot, standing: Standing, now: datetime, *, answers: bool) -> tuple[Condition, ...]:
     """Return the conditions of a living Workspace; `answers` says whether a pod of it does."""
-    outcome = finding.outcome
+    outcome = standing.outcome
     reason = outcome.reason if outcome is not None else ""
-    message = finding.failure.text if finding.failure is not None else (outcome.message if outcome is not None else "")
+    message = (
+        standing.failure.text if standing.failure is not None else (outcome.message if outcome is not None else "")
+    )
     blocked = (False, reason, message)
     claims = snapshot.own_claims
     claimed = bool(claims) and all(claim.ready and not claim.deleting for claim in claims)
     # A spec that was edited into one that cannot be served takes no node away.
-    nodes = finding.blocked_by in _AFTER_NODES or (claimed and finding.blocked_by in _BEFORE_NODES)
+    nodes = standing.blocked_by in _AFTER_NODES or (claimed and standing.blocked_by in _BEFORE_NODES)
     machines = nodes or claimed
     ready = nodes and answers and outcome is None
     where = f"The model answers at {endpoint(snapshot)}."

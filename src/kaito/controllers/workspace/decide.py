@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kaito.api import WORKSPACE_FINALIZER, WorkspaceStatus
-from kaito.controllers.workspace.conditions import Finding
+from kaito.controllers.workspace.conditions import Standing
 from kaito.controllers.workspace.phases.accept import accept
 from kaito.controllers.workspace.phases.claim_nodes import claim_nodes
 from kaito.controllers.workspace.phases.join_nodes import join_nodes
@@ -40,29 +40,29 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
     metadata = snapshot.workspace.metadata
     if metadata.deletion_timestamp is not None:
         return _end(snapshot, now)
-    snapshot, actions, finding = _walk(snapshot, PHASES)
-    return _decision(snapshot, actions, status_of(snapshot, finding, now))
+    snapshot, actions, standing = _walk(snapshot, PHASES)
+    return _decision(snapshot, actions, status_of(snapshot, standing, now))
 
 
 def refuse(snapshot: Snapshot, failure: Failure, now: datetime) -> Decision:
     """Return the decision for a write that the API server refused: nothing but saying so."""
-    snapshot, _, finding = _walk(snapshot, PHASES)
-    wait = finding.outcome if isinstance(finding.outcome, Wait) else None
+    snapshot, _, standing = _walk(snapshot, PHASES)
+    wait = standing.outcome if isinstance(standing.outcome, Wait) else None
     phase = wait.phase if wait is not None else snapshot.workspace.status.phase or "Accepted"
     outcome = Wait(phase, failure.reason, failure.message, trouble=failure)
-    return _decision(snapshot, (), status_of(snapshot, Finding(outcome, finding.blocked_by or serve.__name__), now))
+    return _decision(snapshot, (), status_of(snapshot, Standing(outcome, standing.blocked_by or serve.__name__), now))
 
 
 def _end(snapshot: Snapshot, now: datetime) -> Decision:
     if WORKSPACE_FINALIZER not in snapshot.workspace.metadata.finalizers:
         return Decision((), None)
-    snapshot, actions, finding = _walk(snapshot, ENDING)
-    if finding.outcome is None:
+    snapshot, actions, standing = _walk(snapshot, ENDING)
+    if standing.outcome is None:
         return Decision(actions, None)
-    return _decision(snapshot, actions, deleting_status(snapshot, finding, now))
+    return _decision(snapshot, actions, deleting_status(snapshot, standing, now))
 
 
-def _walk(snapshot: Snapshot, phases: tuple[Phase, ...]) -> tuple[Snapshot, tuple[Action, ...], Finding]:
+def _walk(snapshot: Snapshot, phases: tuple[Phase, ...]) -> tuple[Snapshot, tuple[Action, ...], Standing]:
     actions: tuple[Action, ...] = ()
     for phase in phases:
         step = phase(snapshot)
@@ -70,8 +70,8 @@ def _walk(snapshot: Snapshot, phases: tuple[Phase, ...]) -> tuple[Snapshot, tupl
         if step.plan is not None:
             snapshot = replace(snapshot, plan=step.plan)
         if step.outcome is not None:
-            return snapshot, actions, Finding(step.outcome, phase.__name__)
-    return snapshot, actions, Finding(None, "")
+            return snapshot, actions, Standing(step.outcome, phase.__name__)
+    return snapshot, actions, Standing(None, "")
 
 
 def _decision(snapshot: Snapshot, actions: tuple[Action, ...], status: WorkspaceStatus) -> Decision:

@@ -10,6 +10,7 @@ from kaito.api import MACHINE, WORKSPACE, Workspace
 from kaito.contracts import RuntimeStatus
 from kaito.controllers.options import Settings
 from kaito.controllers.workspace.claims import Claim, claim_name, owner_labels, read_machine, read_named
+from kaito.controllers.workspace.rules import Catalogue
 from kaito.controllers.workspace.views import Deployment, Node, Pod
 from kaito.core import Cache, CacheEntry
 from kaito.core.kinds import DEPLOYMENT, NODE, POD
@@ -31,6 +32,11 @@ class Snapshot:
     pods: tuple[Pod, ...] = ()
     runtime: Mapping[str, RuntimeStatus] = field(default_factory=dict)
     plan: Plan | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the Workspace is judged by."""
+        return Catalogue(self.presets, self.skus, self.settings.weights)
 
     @property
     def own_claims(self) -> tuple[Claim, ...]:

@@ -1,11 +1,11 @@
-"""The status that follows from a finding: phase, message, plan, timeline. Pure."""
+"""The status that follows from where a Workspace stands: phase, message, plan, timeline. Pure."""
 
 from datetime import datetime
 from typing import Final
 
 from kaito.api import AdapterState, LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
 from kaito.controllers.options import STAND_IN
-from kaito.controllers.workspace.conditions import Finding, condition, conditions, endpoint
+from kaito.controllers.workspace.conditions import Standing, condition, conditions, endpoint
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Wait
@@ -17,10 +17,10 @@ TIMELINE_ROWS: Final = 32
 _LONGEST_MESSAGE: Final = 4096
 
 
-def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceStatus:
+def status_of(snapshot: Snapshot, standing: Standing, now: datetime) -> WorkspaceStatus:
     """Return the status of a living Workspace."""
     before = snapshot.workspace.status
-    phase = _phase(finding)
+    phase = _phase(standing)
     plan = snapshot.plan
     deployment = snapshot.deployment
     answers = deployment is not None and deployment.available
@@ -28,7 +28,7 @@ def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceS
         update={
             "observed_generation": snapshot.workspace.metadata.generation,
             "phase": phase,
-            "message": _message(snapshot, finding),
+            "message": _message(snapshot, standing),
             "eta": None,
             "endpoint": endpoint(snapshot) if answers else before.endpoint,
             "state": _state(before.state, phase),
@@ -37,16 +37,16 @@ def status_of(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceS
             "plan": _plan(snapshot, plan) if plan is not None else before.plan,
             "timeline": _timeline(before, phase, now),
             "adapters": _adapters(snapshot),
-            "last_failure": _last_failure(before, finding, now),
-            "conditions": conditions(snapshot, finding, now, answers=answers),
+            "last_failure": _last_failure(before, standing, now),
+            "conditions": conditions(snapshot, standing, now, answers=answers),
         }
     )
 
 
-def deleting_status(snapshot: Snapshot, finding: Finding, now: datetime) -> WorkspaceStatus:
+def deleting_status(snapshot: Snapshot, standing: Standing, now: datetime) -> WorkspaceStatus:
     """Return the status of a Workspace that is going."""
     before = snapshot.workspace.status
-    outcome = finding.outcome
+    outcome = standing.outcome
     message = outcome.message if outcome is not None else ""
     reason = outcome.reason if outcome is not None else Reason.RELEASING_NODES
     deleting = condition(snapshot, "WorkspaceDeleting", (True, reason, message), now)
@@ -61,10 +61,10 @@ def deleting_status(snapshot: Snapshot, finding: Finding, now: datetime) -> Work
     )
 
 
-def _phase(finding: Finding) -> str:
-    if finding.outcome is None:
+def _phase(standing: Standing) -> str:
+    if standing.outcome is None:
         return "Ready"
-    return finding.outcome.phase if isinstance(finding.outcome, Wait) else "Failed"
+    return standing.outcome.phase if isinstance(standing.outcome, Wait) else "Failed"
 
 
 def _state(before: str | None, phase: str) -> str:
@@ -76,10 +76,10 @@ def _state(before: str | None, phase: str) -> str:
     return "NotReady" if before in {"Ready", "NotReady"} else "Pending"
 
 
-def _message(snapshot: Snapshot, finding: Finding) -> str:
-    outcome = finding.outcome
+def _message(snapshot: Snapshot, standing: Standing) -> str:
+    outcome = standing.outcome
     if outcome is not None:
-        failure = finding.failure
+        failure = standing.failure
         text = f"{failure.reason}: {failure.text}" if failure is not None else outcome.message
         return text[:_LONGEST_MESSAGE]
     plan = snapshot.sized
@@ -138,10 +138,10 @@ def _adapters(snapshot: Snapshot) -> tuple[AdapterState, ...]:
     return snapshot.workspace.status.adapters
 
 
-def _last_failure(before: WorkspaceStatus, finding: Finding, now: datetime) -> LastFailure | None:
-    failure = finding.failure
+def _last_failure(before: WorkspaceStatus, standing: Standing, now: datetime) -> LastFailure | None:
+    failure = standing.failure
     if failure is None:
-        return before.last_failure if finding.outcome is not None else None
+        return before.last_failure if standing.outcome is not None else None
     had = before.last_failure
     same = had is not None and (had.reason, had.terminal) == (failure.reason, failure.terminal)
     return LastFailure(
