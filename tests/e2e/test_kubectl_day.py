@@ -4,7 +4,6 @@ The transcripts beside this file were recorded on a real kube-apiserver, kube-co
 """
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,33 +11,17 @@ import transcript
 from cluster import Cluster
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "kubectl").glob("*.txt"))
-MACHINE = """
-apiVersion: karpenter.sh/v1alpha5
-kind: Machine
-metadata: {name: day}
-spec:
-  machineTemplateRef: {name: day}
-  requirements:
-  - {key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC6s_v3]}
-"""
-
-
-@pytest.fixture(scope="module")
-def node(cluster: Cluster) -> Iterator[str]:
-    """The name of a node that runs pods; it goes again after the last transcript."""
-    cluster.apply(MACHINE)
-    cluster.kubectl("wait", "--for=condition=Ready", "machine/day", "--timeout=90s")
-    yield "day"
-    cluster.kubectl("delete", "machine", "day", "--timeout=90s")
+NODE = "kaito-host"
+"""The node of every local cluster for pods that ask for no GPU."""
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_kubectl_prints(cluster: Cluster, node: str, path: Path, tmp_path: Path) -> None:
+def test_kubectl_prints(cluster: Cluster, path: Path, tmp_path: Path) -> None:
     namespace = f"day-{path.stem}"
     config = tmp_path / "kubeconfig"
     config.write_text(cluster.kubectl("config", "view", "--flatten", "--minify", "--raw"))
     config.chmod(0o600)
-    environment = {"KUBECONFIG": str(config), "KUBECACHEDIR": str(tmp_path / "cache"), "NODE": node, "NS": namespace}
+    environment = {"KUBECONFIG": str(config), "KUBECACHEDIR": str(tmp_path / "cache"), "NODE": NODE, "NS": namespace}
     folder = tmp_path / "work"
     folder.mkdir()
     cluster.kubectl("create", "namespace", namespace)

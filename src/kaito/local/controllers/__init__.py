@@ -7,6 +7,7 @@ from kaito.core import Controller, Manager
 from kaito.local.controllers.deployment.reconciler import deployment_controller
 from kaito.local.controllers.endpoints.reconciler import endpoints_controller
 from kaito.local.controllers.garbage.reconciler import garbage_collector
+from kaito.local.controllers.job.reconciler import job_controller
 from kaito.local.controllers.nodelifecycle.reconciler import node_lifecycle_controller
 from kaito.local.controllers.podgc import pod_garbage_controller
 from kaito.local.controllers.replicaset.reconciler import replica_set_controller
@@ -20,6 +21,7 @@ def built_in_controllers(manager: Manager) -> list[Controller]:
     return [
         deployment_controller(manager),
         replica_set_controller(manager),
+        job_controller(manager),
         scheduler_controller(manager),
         endpoints_controller(manager),
         node_lifecycle_controller(manager),

@@ -115,6 +115,7 @@ async def test_a_job_selects_its_own_pods_by_its_uid(api):
     uid = made["metadata"]["uid"]
     assert made["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
     assert made["spec"]["template"]["metadata"]["labels"]["job-name"] == "tune"
+    assert made["metadata"]["labels"]["job-name"] == "tune"
     assert made["spec"]["backoffLimit"] == 6
     wrong = {"metadata": {"name": "b"}, "spec": {"template": {"spec": {"containers": [CONTAINER]}}}}
     refused = await api("POST", JOBS, wrong)

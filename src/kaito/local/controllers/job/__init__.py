@@ -1,0 +1,1 @@
+"""Runs Jobs to completion."""
