@@ -68,8 +68,10 @@ class Cluster:
             if found := condition():
                 return found
             if time.monotonic() > deadline:
-                found = f"{seen()}\n" if seen else ""
-                pytest.fail(f"{what}: not within {timeout:.0f} s\n{found}{self.account()}", pytrace=False)
+                found = f"\n{seen()}" if seen else ""
+                # The account is long and a log is often cut: what failed stands at both ends of it.
+                failure = f"{what}: not within {timeout:.0f} s{found}"
+                pytest.fail(f"{failure}\n{self.account()}\n{failure}", pytrace=False)
             time.sleep(0.25)
 
     def processes(self) -> list[str]:
@@ -80,6 +82,7 @@ class Cluster:
         """Return what a person would look at first when something does not come."""
         objects = self.kubectl("get", "workspaces,machines,nodes,pods", "-o", "wide", check=False)
         events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False)
+        events = "\n".join(events.splitlines()[-30:])
         logs = ""
         for log in sorted((self.directory / "logs").glob("kaito-*.log")):
             logs += f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) + "\n"
