@@ -14,6 +14,7 @@ from kaito.apiserver.admission import Write
 from kaito.apiserver.answers import json_answer
 from kaito.apiserver.audit import ADMIN, AuditEvent
 from kaito.apiserver.pod_logs import PodLogs
+from kaito.apiserver.pod_streams import STREAMS, PodStreams
 from kaito.apiserver.reads import Reader
 from kaito.apiserver.request import Accepted, Options, Target
 from kaito.apiserver.resources import Resource
@@ -27,7 +28,6 @@ from kaito.core.objects import Key, Object
 _MAX_BODY_BYTES = 3 << 20
 """kube-apiserver's limit of a request body."""
 
-_NOT_YET = ("exec", "attach", "portforward", "proxy")
 _MAX_MANAGER = 128
 B = TypeVar("B")
 USER: Final[Object] = {"username": ADMIN, "groups": ["system:masters", "system:authenticated"]}
@@ -54,6 +54,7 @@ class ResourceApi:
         reader: Reader,
         writer: Writer,
         logs: PodLogs,
+        pods: PodStreams,
         webhooks: WebhookAdmission,
         clock: Clock,
         chance: random.Random,
@@ -63,16 +64,18 @@ class ResourceApi:
         self._writer = writer
         self._logs = logs
         self._webhooks = webhooks
+        self._pods = pods
         self._clock = clock
         self._chance = chance
         self._bookmark_seconds = bookmark_seconds
         self._streams: set[WatchStream] = set()
 
     def stop_watches(self) -> None:
-        """End every watch, so that their requests finish."""
+        """End every watch and every tunnel to a kubelet, so that their requests finish."""
         for stream in self._streams:
             stream.stopped = True
         self._writer.store.wake_watchers()
+        self._pods.stop()
 
     async def answer(self, http: web.BaseRequest, target: Target, audit: AuditEvent) -> web.StreamResponse:
         """Answer a request for a resource. Raises ApiError for what is refused."""
@@ -202,6 +205,8 @@ class ResourceApi:
             raise status.no_such_path()
         if name == "log" and method == "GET":
             return await self._logs.stream(call.http, Key(call.target.namespace, call.target.name), call.options)
+        if name in STREAMS and method in ("GET", "POST"):
+            return await self._pods.connect(call.http, Key(call.target.namespace, call.target.name), name)
         if name == "scale" and method == "GET":
             return json_answer(subresources.scale_of(call.resource, self._writer.live(self._write(call))))
         if name == "scale" and method in ("PUT", "PATCH"):
@@ -213,8 +218,6 @@ class ResourceApi:
             body = await self._body(call)
             action = subresources.bind if name == "binding" else subresources.evict
             return self._written(call, action(self._writer, self._write(call), body))
-        if name in _NOT_YET:
-            raise status.method_not_allowed(f"pods/{name} is not served by the embedded API server")
         raise status.method_not_allowed()
 
     async def _raw_body(self, call: Call) -> bytes:

@@ -12,6 +12,9 @@ _SUBRESOURCE_KINDS = {
     "binding": (GroupVersion("", "v1"), "Binding", ("create",)),
     "eviction": (GroupVersion("policy", "v1"), "Eviction", ("create",)),
     "log": (GroupVersion("", "v1"), "Pod", ("get",)),
+    "exec": (GroupVersion("", "v1"), "PodExecOptions", ("create", "get")),
+    "attach": (GroupVersion("", "v1"), "PodAttachOptions", ("create", "get")),
+    "portforward": (GroupVersion("", "v1"), "PodPortForwardOptions", ("create", "get")),
 }
 _STATUS_VERBS = ("get", "patch", "update")
 

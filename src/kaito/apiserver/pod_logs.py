@@ -49,7 +49,7 @@ class PodLogs:
                 session.get(url, params=query, headers=headers, ssl=False) as answer,
             ):
                 if answer.status >= 400:
-                    raise _kubelet_error(answer.status, await answer.text())
+                    raise kubelet_error(answer.status, await answer.text())
                 return await _pass_on(request, answer)
         except aiohttp.ClientConnectorError as error:
             raise status.unavailable(
@@ -68,7 +68,8 @@ async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> 
     return response
 
 
-def _kubelet_error(code: int, text: str) -> ApiError:
+def kubelet_error(code: int, text: str) -> ApiError:
+    """Return what a client is told of a kubelet's refusal: its words, and its code where that means the same here."""
     message = text.strip() or f"the kubelet answered {code}"
     if code == 404:
         return status.missing(message)
@@ -78,7 +79,7 @@ def _kubelet_error(code: int, text: str) -> ApiError:
 
 
 def container_of(pod: Object, wanted: str) -> str:
-    """Return the container whose log is meant; 400 when that is not clear or there is none of the name."""
+    """Return the container that is meant; 400 when that is not clear or there is none of the name."""
     spec, name = pod["spec"], pod["metadata"]["name"]
     names = [container["name"] for container in spec.get("containers") or ()]
     initial = [container["name"] for container in spec.get("initContainers") or ()]
@@ -99,7 +100,7 @@ def container_of(pod: Object, wanted: str) -> str:
 def kubelet_url(node: Object | None, name: str) -> str:
     """Return where a node's kubelet listens; 503 when the node is gone or does not say."""
     if node is None:
-        raise status.unavailable(f"node {name} is gone, and the logs of its pods with it")
+        raise status.unavailable(f"node {name} is gone, and its pods with it")
     node_status = node.get("status") or {}
     port = ((node_status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
     addresses = {item["type"]: item["address"] for item in node_status.get("addresses") or ()}

@@ -25,6 +25,7 @@ from kaito.apiserver.lifecycle import Lifecycle
 from kaito.apiserver.memory import give_back
 from kaito.apiserver.openapi import OpenApi
 from kaito.apiserver.pod_logs import PodLogs
+from kaito.apiserver.pod_streams import PodStreams
 from kaito.apiserver.reads import Reader
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.store import Store
@@ -85,10 +86,16 @@ class EmbeddedServer:
         reader = Reader(store, options.clock)
         self._writer = Writer(store, registry, addresses, options.chance)
         self.lifecycle = Lifecycle(self._writer, options.clock)
-        logs = PodLogs(store, options.kubelet_token_file)
         self._webhooks = WebhookAdmission(store, registry, options.chance)
         self._api = ResourceApi(
-            reader, self._writer, logs, self._webhooks, options.clock, options.chance, options.bookmark_seconds
+            reader,
+            self._writer,
+            PodLogs(store, options.kubelet_token_file),
+            PodStreams(store, options.kubelet_token_file),
+            self._webhooks,
+            options.clock,
+            options.chance,
+            options.bookmark_seconds,
         )
         self._door = FrontDoor(
             self._api,
@@ -138,7 +145,7 @@ class EmbeddedServer:
         return await self._door.handle(request)
 
     def stop_watches(self) -> None:
-        """End every watch, so that their requests finish."""
+        """End every watch and every tunnel to a kubelet, so that their requests finish."""
         self._api.stop_watches()
 
     async def _listen(self, stack: AsyncExitStack) -> None:

@@ -44,7 +44,8 @@ async def test_a_pod_is_bound_once(api):
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [
-        ("GET", f"{PODS}/web/exec", 405),
+        ("GET", f"{PODS}/web/exec?command=date&stdout=1", 400),
+        ("GET", f"{PODS}/web/proxy", 404),
         ("GET", f"{PODS}/web/nothing", 404),
         ("GET", f"{PODS}/none/log", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/a/status", 404),

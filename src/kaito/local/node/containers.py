@@ -253,7 +253,7 @@ class Containers:
                 await process.wait()
 
     async def _spawn_inside(self, record: Record, argv: list[str]) -> asyncio.subprocess.Process:
-        document: dict[str, Any] = {"argv": argv, "env": _environment(record.pid), "failure": 2, "join": record.pid}
+        document: dict[str, Any] = {"argv": argv, "env": environment_of(record.pid), "failure": 2, "join": record.pid}
         descriptor = shim.memory_file(msgspec.json.encode(document))
         try:
             return await asyncio.create_subprocess_exec(
@@ -284,7 +284,8 @@ async def _output(process: asyncio.subprocess.Process) -> bytes:
     return kept
 
 
-def _environment(pid: int) -> dict[str, str]:
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with. Raises OSError when it has ended."""
     entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return dict(os.fsdecode(entry).split("=", 1) for entry in entries if b"=" in entry)
 

@@ -34,6 +34,8 @@ MNT_DETACH = 2
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 FLAGS_KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 """statvfs flag -> mount flag (nosuid, nodev, noexec, noatime, nodiratime, relatime); a remount keeps locked ones."""
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+"""Exit codes of a command that cannot be executed. Source: shells, and runc."""
 ENTRIES_LIMIT = 512
 """Entries of a directory that may be covered: each costs one bind mount."""
 
@@ -193,12 +195,13 @@ def join(pid: int) -> None:
 
 
 def main() -> None:
-    """Enter and execute; on failure the reason goes to `failure` and the exit code is 127."""
+    """Enter and execute; on failure the reason goes to `failure`, and the exit code is 126 or 127."""
     with os.fdopen(int(sys.argv[1]), "rb") as file:
         config: dict[str, Any] = json.loads(file.read())
-    failure = config["failure"]
+    failure = os.dup(config["failure"])  # closes by itself; where it is standard error, that must stay open
     try:
-        os.set_inheritable(failure, False)
+        if config["failure"] > 2:
+            os.close(config["failure"])
         if config.get("join"):
             join(config["join"])
         else:
@@ -206,14 +209,23 @@ def main() -> None:
             mount_all(config["mounts"], config["scratch"])
             os.chdir(config["cwd"] or "/")
         os.execvpe(config["argv"][0], config["argv"], config["env"])  # noqa: S606 - to execute is what it is for
-    except FileNotFoundError as error:
-        program = config["argv"][0]
-        missing = os.path.basename(os.fsdecode(error.filename or program)) == os.path.basename(program)
-        text = f'exec: "{program}": executable file not found in $PATH' if missing else str(error)
-        os.write(failure, text.encode())
+    except OSError as error:
+        reason, code = describe(error, config["argv"][0])
+        os.write(failure, reason.encode() + b"\n" * (config["failure"] == 2))
+        os._exit(code)
     except Exception as error:  # noqa: BLE001 - whatever it was, the pod's status must say it
         os.write(failure, f"{type(error).__name__}: {error}"[:4000].encode())
-    os._exit(127)
+    os._exit(NOT_FOUND)
+
+
+def describe(error: OSError, program: str) -> tuple[str, int]:
+    """Word a failed exec as runc does, with the exit code that a shell would give."""
+    own = os.path.basename(os.fsdecode(error.filename or "")) == os.path.basename(program)
+    if own and isinstance(error, FileNotFoundError):
+        return f'exec: "{program}": executable file not found in $PATH', NOT_FOUND
+    if own and isinstance(error, PermissionError):
+        return f'exec: "{program}": permission denied', NOT_EXECUTABLE
+    return f"{type(error).__name__}: {error}"[:4000], NOT_EXECUTABLE
 
 
 if __name__ == "__main__":

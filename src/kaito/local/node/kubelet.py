@@ -1,4 +1,4 @@
-"""The kubelet endpoint: what the API server asks this node for (`kubectl logs`), over TLS and with a bearer token."""
+"""The kubelet endpoint: what the API server asks this node for (logs, streams), over TLS and with a bearer token."""
 
 import contextlib
 import datetime
@@ -22,7 +22,9 @@ from kaito.local.node.containers import Containers
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.logs import parse_log_options, read_log
 from kaito.local.node.pods import PodState
+from kaito.local.node.programs import PodPrograms
 from kaito.local.node.records import Record, read_record
+from kaito.local.node.streaming import Streaming
 
 CERTIFICATE_DAYS = 365
 OPEN_PATHS = ("/healthz",)
@@ -69,7 +71,7 @@ class KubeletCredentials:
 
 
 class KubeletServer:
-    """Serves logs of this node's containers. Without credentials every request but /healthz is refused."""
+    """Serves logs and streams of this node's containers. Without credentials every request but /healthz is refused."""
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class KubeletServer:
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        Streaming(PodPrograms(self._layout, self._containers, self._pods)).add_routes(application.router)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         known = self._layout.kubelet_port
