@@ -1,12 +1,11 @@
 """The objects of kaito: Workspace and Machine as pydantic models, and the CRDs that are generated from them."""
 
+from kaito.api.data import AdapterSpec, DataDestination, DataSource
 from kaito.api.machine import MACHINE, MACHINE_RESOURCE, Machine
-from kaito.api.meta import Condition, ConditionStatus, LabelSelector, Model, ObjectMeta
+from kaito.api.meta import Condition, ConditionStatus, Model, ObjectMeta
 from kaito.api.resource import CustomResource, PrinterColumn
+from kaito.api.selector import LabelSelector
 from kaito.api.spec import (
-    AdapterSpec,
-    DataDestination,
-    DataSource,
     InferenceSpec,
     PresetOptions,
     PresetSpec,

@@ -1,4 +1,4 @@
-"""The parts that every kind of ours is made of: metadata, conditions, label selectors."""
+"""The parts that every kind of ours is made of: metadata and conditions."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,12 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """Return the JSON form, without fields that are unset."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class SpecModel(Model):
+    """A part of the spec; its attribute docstrings become the descriptions that `kubectl explain` prints."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class OwnerReference(Model):
@@ -55,18 +61,3 @@ class Condition(Model):
     message: Annotated[str, Field(max_length=32768)] = ""
     last_transition_time: Annotated[str, Field(max_length=64)]
     observed_generation: int = 0
-
-
-class LabelSelectorRequirement(Model):
-    """`metav1.LabelSelectorRequirement`."""
-
-    key: Annotated[str, Field(max_length=317)]
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)] = ()
-
-
-class LabelSelector(Model):
-    """`metav1.LabelSelector`."""
-
-    match_labels: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)] = {}
-    match_expressions: Annotated[tuple[LabelSelectorRequirement, ...], Field(max_length=64)] = ()

@@ -27,6 +27,8 @@ _KEPT = (
     "maxProperties",
 )
 _UNTYPED = {"apiVersion", "kind", "metadata"}
+_METADATA = {"type": "object", "properties": {"name": {"type": "string"}}}
+"""The API server knows the rest; the name is there for rules to point at."""
 
 
 def structural_schema(model: type[BaseModel]) -> JsonSchema:
@@ -34,7 +36,7 @@ def structural_schema(model: type[BaseModel]) -> JsonSchema:
     source = model.model_json_schema(by_alias=True, mode="validation")
     schema = _convert(source, source.get("$defs", {}), model.__name__)
     for name in _UNTYPED & set(schema["properties"]):
-        schema["properties"][name] = {"type": "object" if name == "metadata" else "string"}
+        schema["properties"][name] = dict(_METADATA if name == "metadata" else {"type": "string"})
     if "required" in schema:
         schema["required"] = [name for name in schema["required"] if name not in _UNTYPED]
     if "status" in schema["properties"]:

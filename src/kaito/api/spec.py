@@ -3,16 +3,61 @@
 Rules that the API server can check stand beside the fields they are about; they hold without any webhook.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from kaito.api.fields import Name, Rule, Schemaless, rules
-from kaito.api.meta import LabelSelector, Model
+from kaito.api.data import SOURCES, AdapterSpec, DataDestination, DataSource, SecretNames
+from kaito.api.fields import Name, Rule, rules
+from kaito.api.formats import (
+    LABEL_VALUE,
+    METHOD,
+    MIG_PROFILE,
+    PRESET_NAME,
+    ConfigMapName,
+    Image,
+    SecretName,
+    matches,
+)
+from kaito.api.meta import SpecModel
+from kaito.api.selector import LabelSelector
 
-SecretNames = Annotated[tuple[Name, ...], Field(max_length=16)]
-Reference = Annotated[str, Field(max_length=512)]
-"""An image reference."""
+_NEW = "make a new Workspace to change it"
+
+PodTemplate = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "required": ["spec"],
+            "properties": {
+                "spec": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": True,
+                    "required": ["containers"],
+                    "properties": {
+                        "containers": {
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": 64,
+                            "items": {
+                                "type": "object",
+                                "x-kubernetes-preserve-unknown-fields": True,
+                                "required": ["name", "image"],
+                                "properties": {
+                                    "name": {"type": "string", "minLength": 1, "maxLength": 63},
+                                    "image": {"type": "string", "minLength": 1, "maxLength": 1024},
+                                },
+                            },
+                        }
+                    },
+                }
+            },
+        }
+    ),
+]
+"""A `core/v1.PodTemplateSpec`, as far as every one is the same; the rest is kept as it is."""
 
 
 def _same(field: str) -> str:
@@ -20,24 +65,36 @@ def _same(field: str) -> str:
     return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
 
 
-def _exactly_one(*fields: str) -> str:
-    """Return the CEL of "exactly one of these fields is set"."""
-    return " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields) + " == 1"
-
-
-class SpecModel(Model):
-    """A part of the spec; its attribute docstrings become the descriptions that `kubectl explain` prints."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
+def _fixed(field: str) -> Rule:
+    """Return the rule that a field, once set, stays as it is."""
+    rule = f"!has(oldSelf.{field}) || !has(self.{field}) || self.{field} == oldSelf.{field}"
+    return Rule(rule, f"{field} is immutable; {_NEW}", f".{field}")
 
 
 class Partition(SpecModel):
     """A part of a node's GPUs; only with nodes that are there already."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.mode != 'mig' || (has(self.profile) && !has(self.count))",
+                "mode mig needs a profile, as 2g.24gb, and no count",
+                ".profile",
+            ),
+            Rule(
+                "self.mode != 'accelerator' || (has(self.count) && !has(self.profile))",
+                "mode accelerator needs a count of GPUs, and no profile",
+                ".count",
+            ),
+        )
+    )
+
     mode: Literal["mig", "accelerator"]
     """`mig` takes slices of a GPU, `accelerator` takes whole GPUs."""
 
-    profile: Annotated[str, Field(max_length=32)] | None = None
+    profile: (
+        Annotated[str, Field(max_length=32, json_schema_extra=matches(MIG_PROFILE, "must be as 2g.24gb"))] | None
+    ) = None
     """MIG profile, for example `2g.24gb`."""
 
     count: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -49,24 +106,22 @@ class ResourceSpec(SpecModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            Rule(
-                "!has(oldSelf.instanceType) || !has(self.instanceType) || self.instanceType == oldSelf.instanceType",
-                "instanceType is immutable; make a new Workspace to change it",
-                ".instanceType",
-            ),
-            Rule(
-                "!has(oldSelf.count) || !has(self.count) || self.count == oldSelf.count",
-                "count is immutable; make a new Workspace to change it",
-                ".count",
-            ),
-            Rule(_same("partition"), "partition is immutable; make a new Workspace to change it"),
+            _fixed("instanceType"),
+            _fixed("count"),
+            Rule(_same("partition"), f"partition is immutable; {_NEW}", ".partition"),
         )
     )
 
-    count: Annotated[int, Field(ge=0, le=1000)] = 1
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
     """Number of nodes where no preset says how many it needs."""
 
-    instance_type: Annotated[str, Field(max_length=63)] = "Standard_NC24ads_A100_v4"
+    instance_type: Annotated[
+        str,
+        Field(
+            max_length=63,
+            json_schema_extra=matches(LABEL_VALUE, "must be a machine size of the cloud, as Standard_NC24ads_A100_v4"),
+        ),
+    ] = "Standard_NC24ads_A100_v4"
     """Machine size of each node, as the cloud calls it."""
 
     label_selector: Annotated[
@@ -74,7 +129,7 @@ class ResourceSpec(SpecModel):
         Field(
             json_schema_extra={
                 "x-kubernetes-map-type": "atomic",
-                **rules(Rule("self == oldSelf", "labelSelector is immutable; make a new Workspace to change it")),
+                **rules(Rule("self == oldSelf", f"labelSelector is immutable; {_NEW}")),
             }
         ),
     ]
@@ -90,20 +145,41 @@ class ResourceSpec(SpecModel):
 class PresetOptions(SpecModel):
     """How the preset's files are reached."""
 
-    image: Reference | None = None
+    image: Image | None = None
     """Image with the model's files."""
 
     image_pull_secrets: SecretNames = ()
     """Secrets for that image, in the Workspace's namespace."""
 
-    model_access_secret: Name | None = None
+    model_access_secret: SecretName | None = None
     """Secret in the Workspace's namespace with a Hugging Face token under the key `HF_TOKEN`."""
 
 
 class PresetSpec(SpecModel):
     """A model that kaito knows how to run."""
 
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("self.name == oldSelf.name", f"preset is immutable; {_NEW}", ".name"),
+            Rule(
+                "(has(self.presetOptions) && has(self.presetOptions.image) ? self.presetOptions.image : '') == "
+                "(has(oldSelf.presetOptions) && has(oldSelf.presetOptions.image) ? oldSelf.presetOptions.image : '')",
+                f"the preset's image is immutable; {_NEW}",
+                ".presetOptions.image",
+            ),
+        )
+    )
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            json_schema_extra=matches(
+                PRESET_NAME, "must be the name of a preset, as phi-3-mini-4k-instruct or owner/model"
+            ),
+        ),
+    ]
     """Name in the preset registry, whatever the case."""
 
     access_mode: Literal["public", "private"] = "public"
@@ -113,83 +189,23 @@ class PresetSpec(SpecModel):
     """How the preset's files are reached."""
 
 
-class DataSource(SpecModel):
-    """Where data comes from."""
-
-    name: Name | None = None
-    """What it is called; for an adapter also its model name."""
-
-    urls: Annotated[tuple[Annotated[str, Field(max_length=2048)], ...], Field(max_length=64)] | None = None
-    """Files to download."""
-
-    volume_source: Schemaless | None = None
-    """A volume that holds it (`core/v1.VolumeSource`)."""
-
-    image: Reference | None = None
-    """An image that holds it under `/data`."""
-
-    image_pull_secrets: SecretNames = ()
-    """Secrets for that image, in the Workspace's namespace."""
-
-
-class DataDestination(SpecModel):
-    """Where the tuned adapter goes."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(_exactly_one("image", "volumeSource"), "exactly one of image and volumeSource must be set"),
-            Rule("!has(self.image) || has(self.imagePushSecret)", "image needs imagePushSecret", ".imagePushSecret"),
-        )
-    )
-
-    volume_source: Schemaless | None = None
-    """A volume to write to (`core/v1.VolumeSource`)."""
-
-    image: Reference | None = None
-    """Image to push."""
-
-    image_push_secret: Name | None = None
-    """Secret for pushing, in the Workspace's namespace."""
-
-
-class AdapterSpec(SpecModel):
-    """A LoRA adapter of the model."""
-
-    source: Annotated[
-        DataSource,
-        Field(
-            json_schema_extra=rules(
-                Rule("has(self.name) && size(self.name) > 0", "an adapter needs a name", ".name"),
-                Rule(
-                    _exactly_one("urls", "image", "volumeSource"),
-                    "exactly one of urls, image and volumeSource must be set",
-                ),
-            )
-        ),
-    ]
-    """Where the adapter comes from, and its name."""
-
-    strength: Annotated[str, Field(max_length=16, pattern=r"^(0|1|0?\.[0-9]+|1\.0+)$")] | None = None
-    """Factor from 0 to 1 on the adapter's effect, for example `"0.5"`."""
-
-
 class InferenceSpec(SpecModel):
     """The model to serve."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule("has(self.preset) != has(self.template)", "exactly one of preset and template must be set"),
-            Rule(_same("preset"), "preset is immutable; make a new Workspace to change it"),
+            Rule("has(self.preset) == has(oldSelf.preset)", f"preset or template is immutable; {_NEW}", ".preset"),
         )
     )
 
     preset: PresetSpec | None = None
     """A model that kaito knows how to run."""
 
-    template: Schemaless | None = None
+    template: PodTemplate | None = None
     """Your own pod (`core/v1.PodTemplateSpec`)."""
 
-    config: Name | None = None
+    config: ConfigMapName | None = None
     """ConfigMap in the Workspace's namespace with settings of the server under the key `inference_config.yaml`."""
 
     adapters: Annotated[
@@ -213,12 +229,12 @@ class TuningSpec(SpecModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            Rule("self.preset == oldSelf.preset", "preset is immutable; make a new Workspace to change it", ".preset"),
-            Rule("self.method == oldSelf.method", "method is immutable; make a new Workspace to change it", ".method"),
+            Rule("self.method == oldSelf.method", f"method is immutable; {_NEW}", ".method"),
             Rule(
                 "has(self.input.name) == has(oldSelf.input.name) && "
                 "(!has(self.input.name) || self.input.name == oldSelf.input.name)",
-                "input.name is immutable; make a new Workspace to change it",
+                f"input.name is immutable; {_NEW}",
+                ".input.name",
             ),
         )
     )
@@ -226,23 +242,13 @@ class TuningSpec(SpecModel):
     preset: PresetSpec
     """The model to tune."""
 
-    method: Annotated[str, Field(max_length=8, pattern=r"^[Qq]?[Ll][Oo][Rr][Aa]$")]
+    method: Annotated[str, Field(max_length=8, json_schema_extra=matches(METHOD, "must be lora or qlora"))]
     """`lora` or `qlora`."""
 
-    config: Name | None = None
+    config: ConfigMapName | None = None
     """ConfigMap in the Workspace's namespace with settings of the job under the key `training_config.yaml`."""
 
-    input: Annotated[
-        DataSource,
-        Field(
-            json_schema_extra=rules(
-                Rule(
-                    _exactly_one("urls", "image", "volumeSource"),
-                    "exactly one of urls, image and volumeSource must be set",
-                )
-            )
-        ),
-    ]
+    input: Annotated[DataSource, Field(json_schema_extra=rules(SOURCES))]
     """The data to learn from."""
 
     output: DataDestination

@@ -6,14 +6,19 @@ from typing import Any, Final
 from pydantic import ConfigDict
 
 from kaito.api.fields import Rule, rules
-from kaito.api.meta import ObjectMeta
+from kaito.api.formats import WORKSPACE_NAME
+from kaito.api.meta import ObjectMeta, SpecModel
 from kaito.api.resource import CustomResource, PrinterColumn
-from kaito.api.spec import InferenceSpec, PresetSpec, ResourceSpec, SpecModel, TuningSpec
+from kaito.api.spec import InferenceSpec, PresetSpec, ResourceSpec, TuningSpec
 from kaito.api.status import WorkspaceStatus
 
 WORKSPACE_FINALIZER: Final = "workspace.finalizer.kaito.sh"
 WORKSPACE_LABEL: Final = "kaito.sh/workspace"
 WORKSPACE_NAMESPACE_LABEL: Final = "kaito.sh/workspacenamespace"
+
+HEADLESS: Final = "-headless"
+NAME_LENGTH: Final = 63 - len(HEADLESS)
+"""Longest name of a Workspace: that of its second Service has no more than a DNS label."""
 
 
 class Workspace(SpecModel):
@@ -21,25 +26,48 @@ class Workspace(SpecModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            Rule("has(self.inference) != has(self.tuning)", "exactly one of inference and tuning must be set"),
+            Rule(
+                "has(self.inference) != has(self.tuning)",
+                "exactly one of inference and tuning must be set",
+                ".inference",
+            ),
             Rule(
                 "has(self.inference) == has(oldSelf.inference)",
                 "a Workspace stays one for inference or one for tuning; make a new one to change that",
+                ".inference",
             ),
             Rule(
-                "size(self.metadata.name) <= 54 && self.metadata.name.matches('^[a-z][-a-z0-9]*$')",
-                "metadata.name names Services: at most 54 characters of a-z, 0-9 and '-', starting with a letter",
+                f"size(self.metadata.name) <= {NAME_LENGTH} && self.metadata.name.matches('{WORKSPACE_NAME}')",
+                f"must name Services: at most {NAME_LENGTH} characters of a-z, 0-9 and '-', starting with a letter",
+                ".metadata.name",
+            ),
+            Rule(
+                f"!self.metadata.name.endsWith('{HEADLESS}')",
+                f"must not end with {HEADLESS}: the Service with all pods of another Workspace may be called so",
+                ".metadata.name",
             ),
             Rule(
                 "!has(self.inference) || !has(self.inference.preset) || "
-                "self.inference.preset.name != self.metadata.name",
+                "self.inference.preset.name.lowerAscii() != self.metadata.name",
                 "metadata.name and inference.preset.name must differ: both are model names on the API",
+                ".metadata.name",
             ),
             Rule(
                 "!has(self.inference) || !has(self.inference.adapters) || self.inference.adapters.all(a, "
                 "!has(a.source.name) || (a.source.name != self.metadata.name && (!has(self.inference.preset) || "
-                "a.source.name != self.inference.preset.name)))",
+                "a.source.name != self.inference.preset.name.lowerAscii())))",
                 "an adapter must not be called as the Workspace or the preset: all are model names on the API",
+                ".inference.adapters",
+            ),
+            Rule(
+                "!has(self.tuning) || !has(self.resource.count) || self.resource.count == 1",
+                "a tuning job runs on one node: count must be 1, or left out",
+                ".resource.count",
+            ),
+            Rule(
+                "!has(self.tuning) || !has(self.resource.partition)",
+                "a tuning job takes whole nodes: remove the partition",
+                ".resource.partition",
             ),
         )
     )

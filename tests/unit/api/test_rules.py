@@ -1,10 +1,10 @@
 """The CEL rules, evaluated as the API server does: what they refuse, and that the page's manifests pass."""
 
-import cel
 import pytest
 import yaml
 
 from kaito.api.crd import crds
+from kaito.apiserver.schema.expressions import Expression
 
 SCHEMA = crds()[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
@@ -32,7 +32,8 @@ def broken(schema, value, old=None, path=""):
     for entry in schema.get("x-kubernetes-validations", ()):
         if "oldSelf" in entry["rule"] and old is None:
             continue
-        if not cel.evaluate(entry["rule"], {"self": value, "oldSelf": old} if old is not None else {"self": value}):
+        variables = {"self": value} if old is None else {"self": value, "oldSelf": old}
+        if not Expression(entry["rule"]).evaluate(variables):
             found.append(f"{path}: {entry['message']}")
     if isinstance(value, dict):
         for name, child in schema.get("properties", {}).items():

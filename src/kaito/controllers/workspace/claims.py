@@ -82,11 +82,8 @@ def claim_name(workspace_uid: str, ordinal: int) -> str:
 
 def claim_labels(workspace: Workspace) -> dict[str, str]:
     """Return the labels of a Workspace's claims, which its nodes get too."""
-    chosen = {
-        key: value
-        for key, value in workspace.resource.label_selector.match_labels.items()
-        if key not in RESERVED_LABELS
-    }
+    selected = workspace.resource.label_selector.labels
+    chosen = {key: value for key, value in selected.items() if key not in RESERVED_LABELS}
     return chosen | owner_labels(workspace.metadata.namespace, workspace.metadata.name)
 
 
