@@ -56,13 +56,16 @@ def instances(cluster: Cluster) -> list[Path]:
     return list((cluster.directory / "cloud" / "instances").glob("*.json"))
 
 
-def test_a_machine_whose_labels_somebody_took_away_has_them_back(workspace: Cluster) -> None:
+def test_a_machine_that_loses_its_labels_gets_them_back(workspace: Cluster) -> None:
+    """By them it is found when the Workspace goes: without, its node would stay on the bill."""
+
     def machines() -> str:
         return workspace.kubectl("get", "machines", *OF_IT, "-o", "name").strip()
 
-    machine = machines()
+    before, machine = ready_node(workspace), machines()
     workspace.kubectl("label", machine, "kaito.sh/workspace-")
     workspace.until("the label is back", lambda: machines() == machine, timeout=60)
+    assert ready_node(workspace) == before
     assert len(instances(workspace)) == 1
 
 
@@ -86,14 +89,6 @@ def test_a_machine_that_the_cloud_took_away_is_replaced(workspace: Cluster) -> N
     gone.unlink()
     workspace.until("another node", lambda: ready_node(workspace) not in ("", before), timeout=180)
     assert len(instances(workspace)) == 1
-
-
-def test_a_machine_that_loses_its_labels_gets_them_back(workspace: Cluster) -> None:
-    """By them it is found when the Workspace goes: without, its node would stay on the bill."""
-    before = workspace.until("a node that is Ready", lambda: ready_node(workspace), timeout=180)
-    workspace.kubectl("label", "machines", *OF_IT, "kaito.sh/workspace-")
-    workspace.until("the label", lambda: workspace.kubectl("get", "machines", *OF_IT, "-o", "name"), timeout=60)
-    assert ready_node(workspace) == before
 
 
 def test_a_disruption_budget_delays_the_end_of_a_node_and_does_not_prevent_it(workspace: Cluster) -> None:
