@@ -95,8 +95,10 @@ class Api:
     @contextmanager
     def watch(self, path: str, **params: Any) -> Iterator[Iterator[dict[str, Any]]]:
         """Open a watch and yield its events; the server ends it after `timeoutSeconds` (default 5)."""
+        accept = params.pop("accept", None)
         query = {"watch": "true", "timeoutSeconds": 5, **params}
-        with self._client.stream("GET", path, params=query) as answer:
+        headers = {"Accept": accept} if accept else {}
+        with self._client.stream("GET", path, params=query, headers=headers) as answer:
             assert answer.status_code == 200, answer.read()
             yield (json.loads(line) for line in answer.iter_lines() if line)
 

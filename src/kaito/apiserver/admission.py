@@ -6,7 +6,7 @@ Pure: objects go in and come out, errors are raised as the API's refusals.
 import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kaito.apiserver import metadata, status
 from kaito.apiserver.kinds.rules import CUSTOM_RULES, KIND_RULES, NO_RULES, KindRules
@@ -59,8 +59,16 @@ def consent(write: Write, obj: Object, old: Object | None) -> None:
         write.gate.validate(write, "UPDATE" if old is not None else "CREATE", obj, old)
 
 
-def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
-    """Prune, default and validate an object by its schema; return it and the warnings. Raises the 400s and 422s."""
+class Shaped(NamedTuple):
+    """An object as its schema wants it, the warnings for its writer, and what a built-in one lacks."""
+
+    obj: Object
+    warnings: list[str]
+    errors: list[FieldError]
+
+
+def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> Shaped:
+    """Prune, default and validate an object by its schema. Raises the 400s, and the 422s of a custom resource."""
     resource = write.resource
     metadata.drop_empty(obj)
     if write.status_only and not resource.custom:
@@ -68,17 +76,15 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     warnings = _unknown_fields(write, schema.prune(obj))
     obj = schema.default(obj)
     errors = schema.validate(obj, old)
-    if not resource.custom:
-        _refuse_wrong_types(resource, errors)
-        errors = [error for error in errors if not _tolerated(error)]
-    refuse(resource, obj, errors)
-    if not resource.custom:
-        obj = apply_defaults(stored_version(resource), resource.kind, obj)
-    rules_of(resource).admit(obj)
-    return obj, warnings
+    if resource.custom:
+        refuse(resource, obj, errors)
+        return Shaped(obj, warnings, [])
+    _refuse_wrong_types(resource, errors)
+    obj = apply_defaults(stored_version(resource), resource.kind, obj)
+    return Shaped(obj, warnings, [error for error in errors if not _tolerated(error)])
 
 
-def _shape_status(write: Write, obj: Object, schema: StructuralSchema) -> tuple[Object, list[str]]:
+def _shape_status(write: Write, obj: Object, schema: StructuralSchema) -> Shaped:
     """Shape the status alone: the rest is the live object, and no rule of a built-in kind looks at both."""
     resource = write.resource
     part: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "status": obj.get("status") or {}}
@@ -88,7 +94,7 @@ def _shape_status(write: Write, obj: Object, schema: StructuralSchema) -> tuple[
     _refuse_wrong_types(resource, errors)
     refuse(resource, obj, [error for error in errors if not _tolerated(error)])
     shaped = apply_defaults(stored_version(resource), resource.kind, part)
-    return {**obj, "status": shaped.get("status") or {}}, warnings
+    return Shaped({**obj, "status": shaped.get("status") or {}}, warnings, [])
 
 
 def _refuse_wrong_types(resource: Resource, errors: list[FieldError]) -> None:
@@ -155,7 +161,8 @@ def check_versions(write: Write, new: Object, old: Object, *, patching: bool = F
     resource, given, live = write.resource, new["metadata"], old["metadata"]
     if given.get("uid") and given["uid"] != live["uid"]:
         if patching:
-            refuse(resource, new, [invalid("metadata.uid", given["uid"], "field is immutable")])
+            error = invalid("metadata.uid", given["uid"], "field is immutable")
+            refuse(resource, new, [error] if resource.custom else [error, error])  # built-in kinds look twice
         words = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {live['uid']}"
         raise status.conflict(resource.group, resource.plural, live["name"], words)
     version = given.get("resourceVersion")
@@ -163,18 +170,24 @@ def check_versions(write: Write, new: Object, old: Object, *, patching: bool = F
         raise status.modified(resource.group, resource.plural, live["name"])
 
 
-def finish_update(write: Write, new: Object, old: Object) -> None:
+def finish_update(write: Write, new: Object, old: Object, lacking: list[FieldError]) -> None:
     """Validate an update as a whole and count it in `metadata.generation`. Raises the 422."""
     resource, rules = write.resource, rules_of(write.resource)
     errors = metadata.carry_over(new, old)
     if not write.status_only:
         errors += rules.validate_update(new, old) + rules.validate(new)
-    refuse(resource, new, errors + metadata.validate(new, resource))
+    refuse(resource, new, with_lacking(errors + metadata.validate(new, resource), lacking))
     generation = old["metadata"].get("generation")
     if generation is not None:
         new["metadata"]["generation"] = generation + (
             rules.generational and _counted(resource, new) != _counted(resource, old)
         )
+
+
+def with_lacking(errors: list[FieldError], lacking: list[FieldError]) -> list[FieldError]:
+    """Return `errors` and what is lacking by schema as far as they do not name it."""
+    named = {error.field for error in errors}
+    return [*errors, *(error for error in lacking if error.field not in named)]
 
 
 def _counted(resource: Resource, obj: Object) -> Any:

@@ -108,7 +108,7 @@ class ResourceApi:
 
     def _write(self, call: Call) -> Write:
         agent = call.http.headers.get("User-Agent", "unknown").partition("/")[0]
-        manager = call.options.text("fieldManager") or agent
+        manager = request.field_manager(call.options, call.audit.verb) or agent
         return Write(call.resource, call.target, call.options, manager[:_MAX_MANAGER], self._clock.now())
 
     async def _admitted(self, call: Call, verb: Callable[[Write, B], Outcome], body: B) -> web.Response:

@@ -73,6 +73,20 @@ def _type(name: str) -> dict[int, Field]:
     return fields
 
 
+@lru_cache(maxsize=256)
+def fields_of(name: str) -> dict[str, Field] | None:
+    """Return the fields of a type by name, those of embedded types among them; None for a type that is not known."""
+    if name not in _table():
+        return None
+    fields: dict[str, Field] = {}
+    for field in _type(name).values():
+        if "+" in field.flags:
+            fields.update(fields_of(field.kind[1:]) or {})
+        else:
+            fields[field.name] = field
+    return fields
+
+
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Yield number and value of each field: an int for varints, bytes for everything else."""
     position = 0

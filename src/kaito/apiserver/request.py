@@ -1,6 +1,7 @@
 """What a request asks for: its path taken apart, its options, and the formats that it accepts and sends."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from kaito.apiserver import protobuf, status
 from kaito.apiserver.resources import GroupVersion, Resource
-from kaito.apiserver.schema import Cause, named_type
+from kaito.apiserver.schema import Cause, invalid, invalid_error, named_type, too_long
 from kaito.core.objects import Key, Object
 
 JSON = "application/json"
@@ -22,6 +23,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 _OBJECT_META = named_type("meta.v1.ObjectMeta")
+_MAX_MANAGER = 128
+"""Longest name of a field manager, in bytes."""
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -107,6 +110,22 @@ class Options:
         return value
 
 
+def field_manager(options: Options, verb: str) -> str:
+    """Return the manager a writer names, empty for none; 422 for a name that is none."""
+    name = options.text("fieldManager")
+    kind = {"create": "CreateOptions", "patch": "PatchOptions"}.get(verb, "UpdateOptions")
+    error = None
+    if len(name.encode()) > _MAX_MANAGER:
+        error = too_long("fieldManager", _MAX_MANAGER)
+    for place, letter in enumerate(name):
+        if not letter.isprintable() and error is None:
+            words = f"invalid character U+{ord(letter):04X} (at position {place})"
+            error = invalid("fieldManager", name, words)
+    if error is not None:
+        raise invalid_error("meta.k8s.io", kind, "", [error])
+    return name
+
+
 class DeleteOptions(msgspec.Struct, frozen=True, rename="camel"):
     """`metav1.DeleteOptions`, as far as it is honoured."""
 
@@ -146,7 +165,9 @@ def decode(body: bytes, content_type: str) -> Any:
     """Return the body as JSON values; 400 when it does not parse, 415 for other formats."""
     media = content_type.partition(";")[0].strip().lower()
     try:
-        if media in ("application/yaml", APPLY_PATCH, "application/apply-patch+cbor"):
+        if media == APPLY_PATCH:
+            return _decode_applied(body)
+        if media == YAML:
             return _decode_yaml(body)
         if media in ("", JSON, MERGE_PATCH, STRATEGIC_PATCH, JSON_PATCH):
             return orjson.loads(body)
@@ -159,8 +180,24 @@ def decode(body: bytes, content_type: str) -> Any:
 
 def _decode_yaml(body: bytes) -> Any:
     if body.lstrip()[:1] == b"{":  # what clients send for apply is JSON nearly always
-        return orjson.loads(body)
+        with suppress(ValueError):
+            return orjson.loads(body)
     return yaml.load(body, Loader=_JSON_YAML)  # noqa: S506 - a safe loader
+
+
+def _decode_applied(body: bytes) -> Any:
+    try:
+        value = _decode_yaml(body)
+    except (ValueError, yaml.YAMLError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", error)
+        line = (mark.line if mark else 0) + isinstance(error, yaml.scanner.ScannerError)  # as go-yaml counts
+        words = f"error converting YAML to JSON: yaml: {f'line {line}: ' if line else ''}{problem}"
+        raise status.bad_request(f"error decoding YAML: {words}") from None
+    if isinstance(value, dict):
+        return value
+    found = {str: "string", list: "array", bool: "bool", int: "number", float: "number"}.get(type(value), "null")
+    words = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+    raise status.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {words}")
 
 
 class _JsonYamlLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -200,13 +237,16 @@ def parse_accept(header: str) -> Accepted:
     raise status.not_acceptable((JSON,))
 
 
-def expect_applied(body: Any, resource: Resource) -> Object:
+def expect_applied(body: Any, resource: Resource, name: str) -> Object:
     """Return the body of an apply; 400 when it is an object of another kind or version."""
     if isinstance(body, dict):
-        api_version, kind = body.get("apiVersion", resource.api_version), body.get("kind", resource.kind)
+        api_version, kind = body.get("apiVersion", ""), body.get("kind", "")
         if (api_version, kind) != (resource.api_version, resource.kind):
             named = api_version if "/" in str(api_version) else f"/{api_version}"
             raise status.bad_request(f"invalid object type: {named}, Kind={kind}")
+        if not part(body, "metadata").get("name"):
+            words = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            raise status.bad_request(words)
     return expect_object(body, resource)
 
 

@@ -33,6 +33,8 @@ def status_body(status: Status) -> Object:
         "reason": status.reason,
         "code": status.code,
     }
+    if not status.reason:
+        del body["reason"]
     if status.details:
         body["details"] = status.details
     return body

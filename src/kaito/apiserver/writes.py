@@ -3,6 +3,7 @@
 Every verb runs from its first read to its last write without an `await`, so that no other write comes between.
 """
 
+import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from kaito.apiserver.kinds import event, service
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import StructuralSchema, invalid
+from kaito.apiserver.schema import StructuralSchema, empty_object, invalid
 from kaito.apiserver.store import Store
 from kaito.apiserver.versions import served_form, stored_form
 from kaito.core.clock import timestamp
@@ -67,19 +68,23 @@ class Writer:
             admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
         self._require_free_name(write, key_of(obj))
-        obj, warnings = admission.shape(write, obj, None, schema)
-        if not resource.custom:
-            rules.begin(obj)
-        elif resource.has_status:
-            obj.pop("status", None)
+        obj, warnings, lacking = admission.shape(write, obj, None, schema)
+        if not rules.keeps_status:
+            _without_status(resource, obj)
+        written = copy.deepcopy(obj)
+        rules.admit(obj)
+        rules.begin(obj)
         if rules.generational:
             obj["metadata"]["generation"] = 1
-        admission.refuse(resource, obj, [*metadata.validate(obj, resource), *rules.validate(obj)])
+        errors = [*metadata.validate(obj, resource), *rules.validate(obj)]
+        admission.refuse(resource, obj, admission.with_lacking(errors, lacking))
         admission.consent(write, obj, None)
         self._begin_special(write, obj)
         if manage:
-            obj["metadata"].pop("managedFields", None)
-            obj = fieldmanager.update(None, obj, write.manager, schema, write.now)
+            blank = None if resource.custom else empty_object(written["apiVersion"], resource.kind)
+            written["metadata"].pop("managedFields", None)
+            written = fieldmanager.update(blank, written, write.manager, schema, write.now, ignored=_ignored(write))
+            _copy_owners(written, obj)
         if not write.options.dry_run:
             self.save(resource, obj)
         return Outcome(outgoing(resource, obj), 201, self._warned(resource, [*seen, *warnings]))
@@ -140,8 +145,13 @@ class Writer:
         new = admission.confine(write, new, old)
         if new == old:
             return Outcome(outgoing(resource, old), 200, self._warned(resource, seen))
-        new, warnings = admission.shape(write, new, old, schema)
-        admission.finish_update(write, new, old)
+        given_owners = new["metadata"].get("managedFields")
+        new, warnings, lacking = admission.shape(write, new, old, schema)
+        if given_owners == []:
+            new["metadata"]["managedFields"] = []  # an empty list is the wish to forget them
+        if not write.status_only:
+            admission.rules_of(resource).admit(new)
+        admission.finish_update(write, new, old, lacking)
         if resource.storage_key == CRD_STORAGE and not write.status_only:
             self._establish(write, new)
         if manage:
@@ -189,7 +199,9 @@ class Writer:
         resource = write.resource
         if not write.options.text("fieldManager"):
             raise status.invalid_options("PatchOptions", "fieldManager: Required value: is required for apply patch")
-        applied = request.expect_applied(body, resource)
+        applied = request.expect_applied(body, resource, write.target.name)
+        if not applied["metadata"].get("managedFields"):
+            fieldmanager.require_types(applied, self.registry.schema(resource))
         metadata.address(applied, resource, write.target)
         if applied["metadata"].get("managedFields"):
             raise status.bad_request("metadata.managedFields must be nil")
@@ -207,6 +219,7 @@ class Writer:
             self.registry.schema(resource),
             write.now,
             write.target.subresource,
+            ignored=_ignored(write),
         )
         if live is None:
             return self._insert(write, merged, manage=False)
@@ -245,13 +258,34 @@ class Writer:
 
     def remove(self, resource: Resource, key: Key, obj: Object) -> None:
         """Remove an object for good, and what the server itself keeps for it."""
-        self.store.remove(resource.storage_key, key, stored_form(resource, obj))
+        last = {**obj, "metadata": dict(obj["metadata"])}  # who removed it is told the version before
+        self.store.remove(resource.storage_key, key, stored_form(resource, last))
         if resource.storage_key == "services":
             service.release_address(obj, self.addresses)
         elif resource.storage_key == CRD_STORAGE:
             self.registry.withdraw(key.name)
             self.store.wake_watchers()
         self.on_removed()
+
+
+def _without_status(resource: Resource, obj: Object) -> None:
+    """Empty the status of a new object where it is written through its subresource alone."""
+    if resource.custom:
+        if resource.has_status:
+            obj.pop("status", None)
+    elif "status" in obj:
+        obj["status"] = empty_object(obj["apiVersion"], resource.kind).get("status", {})
+
+
+def _ignored(write: Write) -> tuple[str, ...]:
+    """Return the top-level fields that nobody comes to own by this write."""
+    return ("status",) if write.resource.has_status and not write.target.subresource else ()
+
+
+def _copy_owners(source: Object, target: Object) -> None:
+    target["metadata"].pop("managedFields", None)
+    if owners := source["metadata"].get("managedFields"):
+        target["metadata"]["managedFields"] = owners
 
 
 def _record(write: Write, new: Object, old: Object, schema: StructuralSchema) -> None:

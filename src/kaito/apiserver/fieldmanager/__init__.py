@@ -5,5 +5,6 @@
 """
 
 from kaito.apiserver.fieldmanager.apply import apply, update
+from kaito.apiserver.fieldmanager.types import require_types
 
-__all__ = ["apply", "update"]
+__all__ = ["apply", "require_types", "update"]

@@ -21,7 +21,6 @@ from kaito.apiserver.fieldmanager.managers import (
     write_managers,
 )
 from kaito.apiserver.fieldmanager.typed import (
-    STRUCT,
     difference,
     field_set,
     intent,
@@ -66,12 +65,13 @@ def apply(
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
     before = _unmanaged(live or {})
-    config = _settable(intent(applied, schema), subresource, ignored)
+    wanted = _settable(applied, subresource, ignored)
+    config = intent(wanted, schema)
     api_version = applied.get("apiVersion", "")
     key = manager_key(manager, APPLY, subresource, api_version)
     managers = _known_managers(live or {})
     last = managers.get(key)
-    mine = Entry(field_set(config, schema) - NEVER_OWNED, api_version, last.time if last else "")
+    mine = Entry(field_set(wanted, schema) - NEVER_OWNED, api_version, last.time if last else "")
     managers[key] = mine
 
     after = merged(before, config, schema)
@@ -82,7 +82,7 @@ def apply(
     if conflicts and not force:
         raise _conflict_error(conflicts)
     managers = less(managers, changed | removed, but=key)
-    if last is None or last.fields != mine.fields or changed or removed:
+    if changed or removed:
         managers[key] = Entry(mine.fields, api_version, timestamp(now))
     return _with_managers(after, managers)
 
@@ -94,8 +94,10 @@ def update(
     schema: StructuralSchema,
     now: datetime,
     subresource: str = "",
+    *,
+    ignored: Collection[str] = (),
 ) -> Object:
-    """Return `after`, written by anything but apply, with its managedFields; `before` is None for a new object.
+    """Return `after`, written by anything but apply, with its managedFields; `before` is None or empty for a new object.
 
     What changed is taken from its owners and given to `manager`. A writer may hand in managedFields of its own (kubectl
     does, to move what it once applied on the client's side), an empty list forgets them all; neither works through a
@@ -104,13 +106,13 @@ def update(
     old, new = _unmanaged(before or {}), _unmanaged(after)
     managers = _given_managers(before or {}, after, subresource)
     changed, removed = difference(old, new, schema)
-    taken = changed - NEVER_OWNED
+    taken = frozenset(path for path in changed - NEVER_OWNED if path[0][2:] not in ignored)
     api_version = after.get("apiVersion", "")
     key = manager_key(manager, UPDATE, subresource, api_version)
     managers = less(managers, changed | removed)
     if taken:
         had = managers[key].fields if key in managers else frozenset()
-        managers[key] = Entry(had | _owned(taken, new, schema), api_version, timestamp(now))
+        managers[key] = Entry(had | taken, api_version, timestamp(now))
     return _with_managers(new, managers)
 
 
@@ -118,11 +120,6 @@ def _settable(config: Object, subresource: str, ignored: Collection[str]) -> Obj
     if subresource == "status":
         return {name: value for name, value in config.items() if name in {"apiVersion", "kind", "status"}}
     return {name: value for name, value in config.items() if name not in ignored}
-
-
-def _owned(taken: Fields, new: Object, schema: StructuralSchema) -> Fields:
-    """Return what an update owns of `taken`: leaves and the new lists and maps around them, not built-in structs."""
-    return frozenset(path for path, value, _ in nodes(new, schema) if value is not STRUCT and path in taken)
 
 
 def _pruned(after: Object, last: Fields, managers: Managers, schema: StructuralSchema) -> Object:

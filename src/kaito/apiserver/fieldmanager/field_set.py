@@ -76,10 +76,11 @@ def _paths(tree: Mapping[str, Any], path: Path) -> Iterator[Path]:
 
 def printed(path: Path) -> str:
     """Return a path as Kubernetes prints it: `.spec.containers[name="a"].image`."""
-    return "".join(_printed_element(element) for element in path)
+    return "".join(printed_element(element) for element in path)
 
 
-def _printed_element(element: str) -> str:
+def printed_element(element: str) -> str:
+    """Return one element of a path as Kubernetes prints it."""
     kind, text = element[:2], element[2:]
     if kind == "f:":
         return f".{text}"

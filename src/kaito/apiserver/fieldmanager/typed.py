@@ -12,12 +12,10 @@ from typing import Any
 from kaito.apiserver.fieldmanager.field_set import Fields, Path, field_element, key_element, value_element
 from kaito.apiserver.schema import StructuralSchema
 from kaito.apiserver.schema.quantities import canonical_quantity
-from kaito.core.errors import InvalidError, Status, api_error
+from kaito.core.errors import InvalidError, Status
 
 NODE = object()
 """Stands for the value of a map or list that is not a leaf."""
-STRUCT = object()
-"""The same for a struct of a built-in kind: part of every such object, so nobody creates or owns it as such."""
 
 
 def is_granular(value: Any, schema: StructuralSchema) -> bool:
@@ -43,6 +41,8 @@ def _keys(item: Any, schema: StructuralSchema, index: int) -> dict[str, Any]:
             keys[name] = value
         elif known.has_default:
             keys[name] = known.default_value
+        elif known.type and (schema.items or schema).reference:
+            keys[name] = 0 if known.type == "integer" else ""  # what the published schema of a Go struct says
     if not keys:
         missing = schema.list_map_keys[0]
         words = f'omits key field "{missing}" (and doesn\'t have default value)'
@@ -52,7 +52,7 @@ def _keys(item: Any, schema: StructuralSchema, index: int) -> dict[str, Any]:
 
 
 def nodes(value: Any, schema: StructuralSchema, path: Path = ()) -> Iterator[tuple[Path, Any, bool]]:
-    """Yield (path, leaf value or NODE or STRUCT, whether an applier of the whole owns this path), less the root."""
+    """Yield (path, leaf value or NODE, whether an applier of the whole owns this path), less the root."""
     if isinstance(value, dict):
         for name, item in value.items():
             here = (*path, field_element(name))
@@ -65,7 +65,7 @@ def nodes(value: Any, schema: StructuralSchema, path: Path = ()) -> Iterator[tup
 
 def _below(value: Any, schema: StructuralSchema, path: Path, *, member: bool) -> Iterator[tuple[Path, Any, bool]]:
     if is_granular(value, schema):
-        yield path, STRUCT if schema.reference and not member else NODE, member
+        yield path, NODE, member
         yield from nodes(value, schema, path)
     else:
         yield path, value, True
@@ -130,8 +130,6 @@ def merged(live: Any, applied: Any, schema: StructuralSchema) -> Any:
 def _merged_list(live: list[Any], applied: list[Any], schema: StructuralSchema) -> list[Any]:
     left, right = list_elements(live, schema), list_elements(applied, schema)
     wanted, known, done = set(right), set(left), set[str]()
-    if len(wanted) < len(right):
-        raise api_error(Status(500, "InternalError", f"duplicate entries for key {_first_repeated(right)}"))
     shared = deque(element for element in right if element in known)
     result: list[Any] = []
     at, to = 0, 0
@@ -155,10 +153,6 @@ def _merged_list(live: list[Any], applied: list[Any], schema: StructuralSchema) 
             if shared and shared[0] == element:
                 shared.popleft()
     return result
-
-
-def _first_repeated(elements: list[str]) -> str:
-    return next(element for element in elements if elements.count(element) > 1)[2:]
 
 
 def without(value: Any, gone: Fields, owned: Fields, schema: StructuralSchema, path: Path = ()) -> Any:
@@ -198,13 +192,9 @@ def difference(before: Any, after: Any, schema: StructuralSchema) -> tuple[Field
 
 
 def _same(left: Any, right: Any) -> bool:
-    if left is right or _are((NODE, STRUCT), left, right):
-        return True
+    if left is right or (left is None and right is NODE):
+        return True  # what was null and has items now has changed in its items alone
     return bool(left == right) and (type(left) is type(right) or _is_number(left, right))
-
-
-def _are(markers: tuple[object, ...], *values: Any) -> bool:
-    return all(any(value is marker for marker in markers) for value in values)
 
 
 def _is_number(*values: Any) -> bool:

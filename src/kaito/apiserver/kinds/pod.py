@@ -30,7 +30,6 @@ def admit_pod(pod: Object) -> None:
     )
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    drop_empty_values(spec)
     tolerations = spec.setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(_tolerates(item, key) for item in tolerations):
@@ -41,14 +40,6 @@ def admit_pod(pod: Object) -> None:
 
 def _tolerates(toleration: Object, key: str) -> bool:
     return toleration.get("key") in (key, None, "") and toleration.get("effect") in ("NoExecute", None, "")
-
-
-def drop_empty_values(spec: Object) -> None:
-    """Drop `value: ""` from environment variables, as the wire form of the real server does."""
-    for container in containers(spec):
-        for variable in container.get("env") or ():
-            if variable.get("value") == "":
-                del variable["value"]
 
 
 def begin_pod(pod: Object) -> None:

@@ -12,10 +12,6 @@ def _nothing(_obj: Object) -> None:
     return
 
 
-def _no_status(obj: Object) -> None:
-    obj.pop("status", None)
-
-
 def _no_errors(_obj: Object) -> list[FieldError]:
     return []
 
@@ -33,11 +29,13 @@ class KindRules:
     """
 
     admit: Callable[[Object], None] = _nothing
-    begin: Callable[[Object], None] = _no_status
+    begin: Callable[[Object], None] = _nothing
     validate: Callable[[Object], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object], list[FieldError]] = _no_update_errors
     generational: bool = False
     status_writes_metadata: bool = False
+    keeps_status: bool = False
+    """Whether a new object may come with its status."""
 
 
 def _begin_namespace(obj: Object) -> None:
@@ -56,40 +54,43 @@ def _validate_event(obj: Object) -> list[FieldError]:
     return []
 
 
-def _workload(begin: Callable[[Object], None]) -> KindRules:
-    return KindRules(
-        workload.admit_workload, begin, workload.validate_workload, workload.same_selector, generational=True
-    )
+_WORKLOAD = KindRules(
+    validate=workload.validate_workload, validate_update=workload.same_selector, generational=True
+)
 
 
 KIND_RULES: Mapping[str, KindRules] = {
     "namespaces": KindRules(begin=_begin_namespace, validate_update=_keep_finalizers),
-    "nodes": KindRules(begin=_nothing, status_writes_metadata=True),
+    "nodes": KindRules(status_writes_metadata=True, keeps_status=True),
     "pods": KindRules(
-        pod.admit_pod, pod.begin_pod, pod.validate_pod, pod.validate_pod_update, status_writes_metadata=True
+        pod.admit_pod,
+        pod.begin_pod,
+        pod.validate_pod,
+        pod.validate_pod_update,
+        generational=True,
+        status_writes_metadata=True,
     ),
-    "services": KindRules(service.admit_service, service.begin_service, service.validate_service, service.keep_address),
+    "services": KindRules(
+        service.admit_service, validate=service.validate_service, validate_update=service.keep_address
+    ),
     "secrets": KindRules(
         secret.admit_secret, validate=secret.validate_secret, validate_update=secret.validate_data_update
     ),
     "configmaps": KindRules(validate=secret.validate_keys, validate_update=secret.validate_data_update),
-    "events": KindRules(begin=_nothing, validate=_validate_event),
+    "events": KindRules(validate=_validate_event),
     "discovery.k8s.io/endpointslices": KindRules(generational=True),
-    "apps/deployments": _workload(_no_status),
-    "apps/replicasets": _workload(lambda obj: obj.update(status={"replicas": 0})),
+    "apps/deployments": _WORKLOAD,
+    "apps/replicasets": _WORKLOAD,
     "apps/statefulsets": KindRules(
-        workload.admit_workload,
-        lambda obj: obj.update(status={"replicas": 0, "availableReplicas": 0}),
-        workload.validate_workload,
-        workload.validate_stateful_set_update,
+        validate=workload.validate_workload,
+        validate_update=workload.validate_stateful_set_update,
         generational=True,
     ),
-    "apps/daemonsets": _workload(_no_status),
+    "apps/daemonsets": _WORKLOAD,
     "batch/jobs": KindRules(
-        workload.admit_workload,
-        workload.begin_job,
-        workload.validate_job,
-        workload.validate_job_update,
+        begin=workload.begin_job,
+        validate=workload.validate_job,
+        validate_update=workload.validate_job_update,
         generational=True,
     ),
     "apiextensions.k8s.io/customresourcedefinitions": KindRules(generational=True),

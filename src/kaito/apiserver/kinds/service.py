@@ -15,11 +15,6 @@ def admit_service(obj: Object) -> None:
         spec.setdefault("ipFamilyPolicy", "SingleStack")
 
 
-def begin_service(obj: Object) -> None:
-    """Write the status of a new Service."""
-    obj["status"] = {"loadBalancer": {}}
-
-
 def validate_service(obj: Object) -> list[FieldError]:
     """Return what is wrong with the ports of a Service."""
     spec = obj["spec"]

@@ -1,6 +1,6 @@
 """Workloads: their selectors, their templates, and what an update may not touch."""
 
-from kaito.apiserver.kinds.pod import container_errors, drop_empty_values
+from kaito.apiserver.kinds.pod import container_errors
 from kaito.apiserver.schema import Cause, FieldError, invalid, required
 from kaito.core.objects import Object
 from kaito.core.selectors import Selector
@@ -16,22 +16,16 @@ _STATEFUL_SET_MUTABLE = {
 }
 
 
-def admit_workload(obj: Object) -> None:
-    """Bring the template of a workload into its wire form."""
-    template = obj.setdefault("spec", {}).setdefault("template", {})
-    drop_empty_values(template.setdefault("spec", {}))
-
-
 def validate_workload(obj: Object) -> list[FieldError]:
     """Return what is wrong with selector, replicas and template of anything that keeps pods running."""
     spec = obj["spec"]
     errors = []
-    selector, labels = spec.get("selector"), spec["template"].get("metadata", {}).get("labels") or {}
+    selector, labels = spec.get("selector"), spec["template"].get("metadata", {}).get("labels")
     if selector is None:
         errors.append(required("spec.selector"))
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         errors.append(invalid("spec.selector", selector, f"empty selector is invalid for {obj['kind'].lower()}"))
-    elif not Selector.from_label_selector(selector).matches(labels):
+    elif not Selector.from_label_selector(selector).matches(labels or {}):
         errors.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
     if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
         errors.append(invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0"))
@@ -59,7 +53,6 @@ def validate_stateful_set_update(new: Object, old: Object) -> list[FieldError]:
 
 def begin_job(job: Object) -> None:
     """Give a new Job the selector and pod labels that make its pods its own. Source: the Job registry's strategy."""
-    job.pop("status", None)
     spec, uid, name = job["spec"], job["metadata"]["uid"], job["metadata"]["name"]
     if spec.get("manualSelector"):
         return

@@ -16,6 +16,7 @@ from kaito.apiserver.schema.field_error import (
 )
 from kaito.apiserver.schema.openapi import PublishedKind, openapi_v2_document, openapi_v3_document
 from kaito.apiserver.schema.structural import ANYTHING, StructuralSchema
+from kaito.apiserver.schema.wire_form import empty_object, wire_form
 
 __all__ = [
     "ANYTHING",
@@ -26,6 +27,7 @@ __all__ = [
     "apply_defaults",
     "builtin_schema",
     "definition_errors",
+    "empty_object",
     "invalid",
     "invalid_error",
     "invalid_status",
@@ -36,4 +38,5 @@ __all__ = [
     "required",
     "too_long",
     "too_many",
+    "wire_form",
 ]

@@ -10,11 +10,12 @@ from kaito.apiserver.schema.builtin import builtin_schema
 from kaito.apiserver.schema.defaulting import defaulted
 from kaito.apiserver.schema.quantities import canonical_quantity
 from kaito.apiserver.schema.structural import StructuralSchema
+from kaito.apiserver.schema.wire_form import wire_form
 from kaito.core.objects import Object
 
 
 def apply_defaults(api_version: str, kind: str, obj: Object) -> Object:
-    """Return a copy of a built-in object as it is stored: defaults set, quantities canonical, nulls dropped.
+    """Return a copy of a built-in object as it is stored: in its wire form, defaults set, quantities canonical.
 
     Objects of kinds that the table does not hold come back as they are.
     """
@@ -22,13 +23,9 @@ def apply_defaults(api_version: str, kind: str, obj: Object) -> Object:
     if schema is None:
         return obj
     result: Object = defaulted(obj, schema)
-    if kind in _SPEC_KINDS:
-        result.setdefault("spec", {})
+    result = wire_form(result, schema.reference)
     _walk(result, schema)
     return result
-
-
-_SPEC_KINDS = {"Pod", "Service", "Namespace"}
 
 
 def _walk(value: Any, schema: StructuralSchema) -> Any:
@@ -57,14 +54,13 @@ def _set(obj: Object, **values: Any) -> None:
 def _pod(pod: Object) -> None:
     spec = pod["spec"]
     _set(spec, enableServiceLinks=True)
-    for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]:
+    for container in [*(spec.get("containers") or ()), *spec.get("initContainers", ())]:
         resources = container.get("resources") or {}
         if resources.get("limits"):
             resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
         if spec.get("hostNetwork"):
             for port in container.get("ports", ()):
                 _set(port, hostPort=port.get("containerPort"))
-    _pod_spec(spec)  # a Pod without any spec has it only now
 
 
 def _pod_spec(spec: Object) -> None:

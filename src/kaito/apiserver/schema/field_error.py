@@ -95,12 +95,13 @@ def too_many(field: str, actual: int, limit: int) -> FieldError:
 
 def invalid_status(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> Status:
     """Return the 422 Status that answers a write of an invalid object, with one cause per field error."""
-    texts = [str(error) for error in errors]
+    texts = list(dict.fromkeys(str(error) for error in errors))
     summary = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     qualified = f"{kind}.{group}" if group else kind
     causes = [{"reason": str(error.cause), "message": error.body, "field": error.field} for error in errors]
     details = {"name": name, "group": group, "kind": kind, "causes": causes}
-    return Status(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details)
+    given = {field: value for field, value in details.items() if value}
+    return Status(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', given)
 
 
 def invalid_error(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> InvalidError:
