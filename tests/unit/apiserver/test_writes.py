@@ -197,7 +197,8 @@ async def test_apply_with_a_uid_never_creates(api):
 
 
 async def test_apply_of_a_status_that_has_no_object_is_not_found(api):
-    assert (await api.apply(f"{PODS}/web/status", {"status": {"phase": "Running"}})).code == 404
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "status": {"phase": "Running"}}
+    assert (await api.apply(f"{PODS}/web/status", body)).code == 404
 
 
 @pytest.mark.parametrize(

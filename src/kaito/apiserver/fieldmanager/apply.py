@@ -97,8 +97,9 @@ def update(
     *,
     ignored: Collection[str] = (),
 ) -> Object:
-    """Return `after`, written by anything but apply, with its managedFields; `before` is None or empty for a new object.
+    """Return `after`, written by anything but apply, with its managedFields.
 
+    `before` is None or an empty object where `after` is new; `ignored` names top-level fields that come to no owner.
     What changed is taken from its owners and given to `manager`. A writer may hand in managedFields of its own (kubectl
     does, to move what it once applied on the client's side), an empty list forgets them all; neither works through a
     subresource.

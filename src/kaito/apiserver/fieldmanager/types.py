@@ -37,13 +37,13 @@ def require_types(applied: Object, schema: StructuralSchema) -> None:
 
 
 def _errors(value: Any, schema: StructuralSchema, path: str) -> Iterator[str]:
-    if value is None or schema.preserve_unknown_fields and not schema.properties:
+    if value is None or (schema.preserve_unknown_fields and not schema.properties):
         return
     words, expected = _EXPECTED.get(schema.type, ("", object))
     if schema.constraints.get("format") == "quantity":
         words, expected = "", object
     if not isinstance(value, expected) or (isinstance(value, bool) and "numeric" in words):
-        yield f"{path}: expected {words}, got {_printed(value, whole=schema.type in ('object', 'array'))}"
+        yield f"{path}: expected {words}, got {_PRINTED.get(schema.type, _value)(value)}"
     elif isinstance(value, dict):
         yield from _member_errors(value, schema, path)
     elif isinstance(value, list) and schema.items is not None:
@@ -77,12 +77,21 @@ def _item_errors(value: list[Any], schema: StructuralSchema, items: StructuralSc
         yield from _errors(item, items, path + printed_element(element))
 
 
-def _printed(value: Any, *, whole: bool) -> str:
-    """Return a value as Go's `%v` (of a map or list that was expected) or `%#v` prints it."""
-    if whole:
-        return f"&{{{_plain(value)}}}"
+def _type(value: Any) -> str:
+    """Return the type of a value as Go's `%T` prints it."""
+    names = {bool: "bool", int: "int64", float: "float64", list: "[]interface {}", dict: "map[string]interface {}"}
+    return names.get(type(value), "string")
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as Go's `%#v` prints it."""
     text = json.dumps(value) if isinstance(value, str | bool | int | float) else _plain(value)
     return f"&value.valueUnstructured{{Value:{text}}}"
+
+
+def _value(value: Any) -> str:
+    """Return a value as Go's `%v` prints it."""
+    return f"&{{{_plain(value)}}}"
 
 
 def _plain(value: Any) -> str:
@@ -91,3 +100,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + " ".join(_plain(item) for item in value) + "]"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+_PRINTED = {"string": _quoted, "integer": _type, "number": _type}

@@ -54,9 +54,7 @@ def _validate_event(obj: Object) -> list[FieldError]:
     return []
 
 
-_WORKLOAD = KindRules(
-    validate=workload.validate_workload, validate_update=workload.same_selector, generational=True
-)
+_WORKLOAD = KindRules(validate=workload.validate_workload, validate_update=workload.same_selector, generational=True)
 
 
 KIND_RULES: Mapping[str, KindRules] = {

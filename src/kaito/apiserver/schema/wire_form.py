@@ -12,13 +12,14 @@ from kaito.core.objects import Object
 
 _OMITTED: Final = object()
 _LEFT_OUT_AT_ZERO: Final = {("meta.v1.ObjectMeta", "creationTimestamp")}
+"""Times that are not written as null (`omitzero`)."""
 _ALWAYS_WRITTEN: Final = {
     ("core.v1.Event", "reportingComponent"),
     ("core.v1.Event", "reportingInstance"),
     ("apps.v1.StatefulSetStatus", "availableReplicas"),
     ("discovery.v1.EndpointSlice", "ports"),
 }
-"""Fields whose tags say other than the rule: without time when zero (`omitzero`), written though nobody must give them."""
+"""Fields whose tags say other than the rule: written although nobody must give them."""
 _ZERO: Final[dict[str, Any]] = {"s": "", "i": 0, "b": False, "q": "0", "x": 0, "y": ""}
 
 

@@ -36,7 +36,7 @@ async def test_a_pod_is_filled_in_as_by_a_real_server(api):
     assert (spec["terminationGracePeriodSeconds"], spec["serviceAccountName"], spec["priority"]) == (30, "default", 0)
     assert [item["tolerationSeconds"] for item in spec["tolerations"]] == [300, 300]
     assert made["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
-    assert "generation" not in made["metadata"]
+    assert made["metadata"]["generation"] == 1
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,27 @@ def test_services_are_filled_in(given_spec, expected):
     assert expected.items() <= apply_defaults("v1", "Service", {"spec": given_spec})["spec"].items()
 
 
+NO_NODE_INFO = dict.fromkeys(
+    (
+        "machineID",
+        "systemUUID",
+        "bootID",
+        "kernelVersion",
+        "osImage",
+        "containerRuntimeVersion",
+        "kubeletVersion",
+        "kubeProxyVersion",
+        "operatingSystem",
+        "architecture",
+    ),
+    "",
+)
+
+
 @pytest.mark.parametrize(
     ("api_version", "kind", "obj", "expected"),
     [
-        ("v1", "Secret", {}, {"type": "Opaque"}),
+        ("v1", "Secret", {}, {"metadata": {}, "type": "Opaque"}),
         (
             "v1",
             "Namespace",
@@ -194,14 +211,28 @@ def test_services_are_filled_in(given_spec, expected):
             "v1",
             "Node",
             {"status": {"capacity": {"memory": "1024Mi"}}},
-            {"status": {"capacity": {"memory": "1Gi"}, "allocatable": {"memory": "1Gi"}}},
+            {
+                "metadata": {},
+                "spec": {},
+                "status": {
+                    "capacity": {"memory": "1Gi"},
+                    "allocatable": {"memory": "1Gi"},
+                    "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+                    "nodeInfo": NO_NODE_INFO,
+                },
+            },
         ),
-        ("v1", "ConfigMap", {"data": {"a": "b"}, "immutable": None}, {"data": {"a": "b"}}),
+        ("v1", "ConfigMap", {"data": {"a": "b"}, "immutable": None}, {"metadata": {}, "data": {"a": "b"}}),
         (
             "discovery.k8s.io/v1",
             "EndpointSlice",
             {"addressType": "IPv4", "endpoints": [], "ports": [{"port": 1}]},
-            {"addressType": "IPv4", "endpoints": [], "ports": [{"port": 1, "protocol": "TCP", "name": ""}]},
+            {
+                "metadata": {},
+                "addressType": "IPv4",
+                "endpoints": [],
+                "ports": [{"port": 1, "protocol": "TCP", "name": ""}],
+            },
         ),
         (
             "apiextensions.k8s.io/v1",

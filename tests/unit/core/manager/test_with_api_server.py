@@ -18,7 +18,7 @@ def deployment(parent):
     labels = {"app": "web"}
     container = {
         "name": "c",
-        "image": parent["data"].get("image", "nginx"),
+        "image": parent.get("data", {}).get("image", "nginx"),
         "resources": {"limits": {"cpu": "0.5", "memory": "1024Mi"}},
         "ports": [{"containerPort": 80}],
         "env": [{"name": "EMPTY", "value": ""}],
