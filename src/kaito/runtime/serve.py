@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,7 +27,6 @@ from kaito.runtime.config import (
     inspect_hardware,
     parse_config_file,
 )
-from kaito.runtime.download import watch_download
 from kaito.runtime.failure import FatalError
 from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, listen
 from kaito.runtime.logs import configure_logging, write_vllm_logging
@@ -86,10 +85,13 @@ def serve(options: ServeOptions) -> int:
         return 0
 
 
-def make_plan(options: ServeOptions) -> Plan:
-    """Read config file, weights and adapters, and put together what vLLM is started with. Raises FatalError."""
+def make_plan(options: ServeOptions, weights: Weights | None = None) -> Plan:
+    """Read config file, weights and adapters, and put together what vLLM is started with. Raises FatalError.
+
+    `weights`: what is known of them, if it is more than `--model` tells.
+    """
     file = _read_config_file(options.config_file)
-    weights = inspect_weights(options.model)
+    weights = weights or inspect_weights(options.model)
     catalogue = read_catalogue(options.adapters_dir, weights.config)
     config = effective_config(
         options,
@@ -148,15 +150,16 @@ def _run(
     background: BackgroundLoop,
     early: EarlyAnswers,
 ) -> None:
-    """Import vLLM in the environment it needs, and serve."""
+    """Get the model, import vLLM in the environment it needs, and serve."""
+    if plan.weights.kind == "hub":
+        options, plan = _fetch(options, plan, board)
     for remark in plan.config.remarks:
         _log.info("adjusted", remark=remark)
     for refused in plan.catalogue.refused:
         board.adapter(refused)
         _log.warning("adapter refused", **refused)
     _log.info("weights", kind=plan.weights.kind, says=plan.weights.sentence(), bytes=plan.weights.total_bytes)
-    if plan.weights.kind == "hub":
-        background.spawn(watch_download(board, _download_folder(plan.config)))
+    board.enter(board.state.stage, "importing vLLM")
     with tempfile.TemporaryDirectory(prefix="kaito-runtime-") as folder:
         os.environ.update(plan.config.environment)
         os.environ.update(write_vllm_logging(Path(folder), options.log_level))
@@ -175,6 +178,22 @@ def _run(
             options, plan.config, plan.weights, plan.catalogue.adapters, arguments, board, clock=time.monotonic
         )
         uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, early.stop())))
+
+
+def _fetch(options: ServeOptions, plan: Plan, board: StatusBoard) -> tuple[ServeOptions, Plan]:
+    """Download the model; return options and plan for the folder it is in. Raises HubError, and NotEnoughMemory."""
+    from huggingface_hub import constants
+
+    from kaito.runtime.hub import HubModel, fetch
+
+    known, flags = plan.weights, plan.config.flags
+    model = HubModel(known.source, flags.value("revision") or "main", _download_folder(plan.config))
+    folder = fetch(model, board, lambda size: make_plan(options, replace(known, total_bytes=size)))
+    constants.HF_HUB_OFFLINE = True  # read from the environment at import
+    options = replace(options, model=str(folder))
+    found = inspect_weights(options.model)
+    weights = replace(found, kind="hub", source=known.source) if found.kind == "path" else found
+    return options, make_plan(options, weights)
 
 
 def _import_vllm() -> Any:

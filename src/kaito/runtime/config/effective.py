@@ -88,14 +88,15 @@ def effective_config(
         Flag("host", (options.host or _EVERYWHERE,)),
         Flag("port", (str(options.port),)),
     )
-    variables = serving_environment(hardware, offline=weights.kind != "hub")
+    variables = serving_environment(hardware)
     return EffectiveConfig(Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names)
 
 
 def _served_names(flags: Flags, weights: Weights, workspace: str, *, adapters: int) -> tuple[str, ...]:
     """Return the names of the base model: the preset, and the Workspace's own while it has no adapter to add."""
     given = flags.get("served-model-name")
-    names = given.values if given else ((weights.preset,) if weights.kind == "stand-in" else ())
+    own = {"stand-in": (weights.preset,), "hub": (weights.source,)}  # a folder's name says nothing
+    names = given.values if given else own.get(weights.kind, ())
     if workspace and not adapters and names and workspace not in names:
         return (*names, workspace)
     return names

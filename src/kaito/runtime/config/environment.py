@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from kaito.runtime.config.hardware import Hardware
 
 
-def serving_environment(hardware: Hardware, *, offline: bool) -> dict[str, str]:
+def serving_environment(hardware: Hardware) -> dict[str, str]:
     """Return the variables to set where they are not set.
 
-    `offline`: the weights are a folder, so nothing may be asked of the hub. Source of the CPU variables: vLLM's CPU
+    The weights are a folder by then, so nothing is asked of the hub. Source of the CPU variables: vLLM's CPU
     installation guide. Threads are not bound to cores: two servers on one machine would be bound to the same ones. One
     core is left to the HTTP server, as vLLM's own `auto` does. With the threads set here, the engine's one worker can
     live in the engine's process (still apart from this one): measured on two cores, 16 s of CPU time and 0.9 GB less.
     """
     variables = {
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         # vLLM kills its engine at the end; what that leaves is removed, and need not be reported at every end.
         "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # this process has threads; vLLM's own command line sets it too
     }
-    if offline:
-        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     if not hardware.accelerator:
         variables |= {
             "VLLM_TARGET_DEVICE": "cpu",

@@ -37,6 +37,10 @@ class StatusBoard:
         """Enter `failed`."""
         self._change(lambda state: state.fail(failure, self._clock()))
 
+    def trouble(self, failure: FailureStatus | None) -> None:
+        """Say what is in the way while the server goes on trying; None when it has passed."""
+        self._change(lambda state: state.with_trouble(failure))
+
     def weights(self, *, loaded: int, total: int | None = None) -> None:
         """Record bytes of the weights."""
         self._change(lambda state: state.with_weights(loaded=loaded, total=total))

@@ -59,6 +59,10 @@ class ServerState:
             return self
         return replace(self.enter("failed", now, failure["message"]), failure=failure)
 
+    def with_trouble(self, failure: FailureStatus | None) -> "ServerState":
+        """Record what is in the way at this stage, or that nothing is any more. A server that has failed stays so."""
+        return self if failure == self.failure or self.stage == "failed" else self._next(failure=failure)
+
     def with_weights(self, *, loaded: int, total: int | None = None) -> "ServerState":
         """Record how many bytes of the weights are there. No change, no new number."""
         weights = self.weights.copy()

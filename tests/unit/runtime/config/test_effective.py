@@ -96,9 +96,9 @@ def test_the_workspace_is_a_name_of_the_base_model_until_it_has_an_adapter() -> 
     assert effective("--served-model-name=phi", workspace="ws", ranks=(8,)).names == ("phi",)
 
 
-def test_a_stand_in_is_named_after_its_preset() -> None:
+def test_a_stand_in_is_named_after_its_preset_and_a_download_after_its_repository() -> None:
     assert effective().names == ("phi-3",)
-    assert effective(weights=HUB).names == ()
+    assert effective(weights=HUB).names == (HUB.source,)
 
 
 @pytest.mark.parametrize(("ranks", "allowed"), [((8,), "8"), ((8, 20), "32"), ((600,), "512")])
@@ -117,9 +117,9 @@ def test_flags_decide_on_lora_where_they_are_given() -> None:
     assert effective().lora_rank == 0
 
 
-def test_the_hub_is_not_asked_for_weights_that_are_here() -> None:
+def test_vllm_asks_the_hub_for_nothing() -> None:
     assert effective().environment["HF_HUB_OFFLINE"] == "1"
-    assert "HF_HUB_OFFLINE" not in effective(weights=HUB).environment
+    assert effective(weights=HUB).environment["HF_HUB_OFFLINE"] == "1"
 
 
 def test_the_users_environment_is_left_alone() -> None:

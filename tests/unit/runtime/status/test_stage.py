@@ -50,6 +50,15 @@ def test_the_first_failure_stays() -> None:
     assert state.message == "it broke."
 
 
+def test_what_is_in_the_way_passes_but_a_failure_does_not() -> None:
+    troubled = new_state().enter("loading", 11.0).with_trouble(FAILURE)
+    assert (troubled.stage, troubled.status(12.0)["failure"]) == ("loading", FAILURE)
+    assert troubled.with_trouble(FAILURE) is troubled
+    assert troubled.with_trouble(None).failure is None
+    failed = troubled.fail(FAILURE, 12.0)
+    assert failed.with_trouble(None) is failed
+
+
 def test_a_draining_server_can_still_fail() -> None:
     state = new_state().enter("draining", 1.0).fail(FAILURE, 2.0)
     assert state.stage == "failed"

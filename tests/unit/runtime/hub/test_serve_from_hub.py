@@ -1,0 +1,42 @@
+"""`kaito-runtime serve --model ORG/NAME`: the files are here before vLLM is imported, or the process says why not."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hub import FakeHub
+from small_model import COMMIT, NAME, WEIGHTS
+
+from kaito.contracts import WeightsStatus
+from kaito.runtime.config.flags import Flag, Flags
+from kaito.runtime.config.options import ServeOptions
+from kaito.runtime.serve import _fetch, make_plan
+from kaito.runtime.status import ServerState, StatusBoard
+
+
+def test_vllm_is_started_with_the_folder_and_clients_see_the_repository(hub: FakeHub, tmp_path: Path) -> None:
+    flags = Flags((Flag("revision", (COMMIT,)), Flag("download-dir", (str(tmp_path),))))
+    options = ServeOptions(model=NAME, vllm=flags)
+    plan = make_plan(options)
+    status = WeightsStatus(kind="hub", source=NAME, loadedBytes=0, totalBytes=0)
+    board = StatusBoard(ServerState(model=NAME, weights=status, entered=0.0), time.monotonic)
+    options, after = _fetch(options, plan, board)
+    folder = tmp_path / "models--org--small-model" / "snapshots" / COMMIT
+    assert after.config.flags.value("model") == options.model == str(folder)
+    assert after.config.names == plan.config.names == (NAME,)
+    assert (after.weights.kind, after.weights.source, after.weights.total_bytes) == ("hub", NAME, len(WEIGHTS))
+    assert after.weights.config == {"model_type": "qwen2"}
+
+
+def test_a_model_that_cannot_be_had_ends_the_process_with_reason_and_remedy(hub: FakeHub, tmp_path: Path) -> None:
+    hub.repositories[NAME].gated = True
+    arguments = ["serve", f"--model={NAME}", f"--download-dir={tmp_path}", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "kaito.runtime.main", *arguments, "--kaito-admin-port=0"]
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert '"reason": "ModelAccessRequired"' in ended.stderr
+    assert "modelAccessSecret" in ended.stderr
+    assert "vllm" not in ended.stderr.lower()
