@@ -7,7 +7,10 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from kaito.controllers.options import ControllerOptions, parse_options
+from kaito.controllers.webhook.serve import serve_webhook
+from kaito.controllers.workspace.rules import Catalogue
 from kaito.core import Controller, KaitoError, Manager, configure_logging
+from kaito.presets import load_presets, load_skus
 
 GROUP: Final = "kaito.reconcilers"
 NAME: Final = "workspace"
@@ -37,6 +40,8 @@ async def _run(options: ControllerOptions) -> None:
         if options.leader_elect:
             manager.elect(options.leader_election_namespace)
         manager.add(controller_factory()(manager, options))
+        if options.webhook is not None:
+            serve_webhook(manager, options.webhook, Catalogue(load_presets(), load_skus(), options.settings.weights))
         await manager.run()
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from kaito.controllers.webhook.options import WebhookOptions, add_webhook_arguments, webhook_options
+
 STAND_IN: Final = "stand-in"
 HUB: Final = "hub"
 
@@ -28,7 +30,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class ControllerOptions:
-    """The options of `kaito-controller`. An empty kubeconfig means the usual places, then the cluster it runs in."""
+    """The options of `kaito-controller`. An empty kubeconfig means the usual places, then the cluster it runs in.
+
+    Without `webhook` none is served.
+    """
 
     kubeconfig: str = ""
     metrics_address: str = "127.0.0.1:8080"
@@ -38,6 +43,7 @@ class ControllerOptions:
     leader_elect: bool = False
     leader_election_namespace: str = ""
     settings: Settings = field(default_factory=Settings)
+    webhook: WebhookOptions | None = None
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> ControllerOptions:
@@ -56,6 +62,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> ControllerOptions:
             weights_cache_dir=options.weights_cache_dir,
             runtime_image=options.runtime_image,
         ),
+        webhook=webhook_options(options),
     )
 
 
@@ -92,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMESPACE",
         help="where the Lease kaito-controller is (default: the pod's namespace)",
     )
+    add_webhook_arguments(parser)
     add("--log-level", choices=["debug", "info", "warning", "error"], default=default.log_level)
     return parser
 

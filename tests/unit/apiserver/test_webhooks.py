@@ -15,7 +15,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from kaito.core import SystemClock
-from kaito.core.admission import AdmissionRequest, Verdict, WebhookServer, patch_between
+from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
 from kaito.core.certificates import Material, issue
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -113,7 +113,7 @@ async def test_a_refusal_is_worded_as_kubernetes_words_it_and_nothing_is_stored(
 
 async def test_a_refusal_by_field_carries_its_causes(api, judge):
     await register(api, "validating", judge.hook())
-    judge.validate = lambda _request: Verdict.invalid([("data.x", "is wrong; leave it out")])
+    judge.validate = lambda _request: Verdict.invalid([Cause("data.x", "is wrong; leave it out")])
     refused = await api("POST", CONFIG_MAPS, config_map())
     assert (refused.code, refused.reason) == (422, "Invalid")
     assert refused.body["details"]["causes"] == [

@@ -54,8 +54,17 @@ class AdmissionRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @dataclass(frozen=True)
+class Cause:
+    """One thing that is wrong: the field's JSON path, and what is wrong with it and what to do about it."""
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The answer to one request. `causes` are (field path, what is wrong and what to do) of a refusal.
+    """The answer to one request. `causes` are those of a refusal.
 
     `patch` is an RFC 6902 patch of the object, which only a mutating webhook may answer.
     """
@@ -63,13 +72,13 @@ class Verdict:
     allowed: bool = True
     warnings: tuple[str, ...] = ()
     patch: tuple[Mapping[str, Any], ...] = ()
-    causes: tuple[tuple[str, str], ...] = ()
+    causes: tuple[Cause, ...] = ()
     message: str = ""
 
     @classmethod
-    def invalid(cls, causes: Sequence[tuple[str, str]], warnings: Sequence[str] = ()) -> "Verdict":
+    def invalid(cls, causes: Sequence[Cause], warnings: Sequence[str] = ()) -> "Verdict":
         """Return the refusal of an object for what its fields say."""
-        message = "; ".join(f"{field}: {text}" if field else text for field, text in causes)
+        message = "; ".join(f"{one.field}: {one.message}" if one.field else one.message for one in causes)
         return cls(False, tuple(warnings), causes=tuple(causes), message=message)
 
 
@@ -110,7 +119,7 @@ def write_review(uid: str, verdict: Verdict, *, name: str = "", kind: str = "", 
 def _status(verdict: Verdict, name: str, kind: str, group: str) -> Object:
     if not verdict.causes:
         return {"code": 403, "reason": "Forbidden", "message": verdict.message}
-    causes = [{"reason": "FieldValueInvalid", "message": text, "field": field} for field, text in verdict.causes]
+    causes = [{"reason": one.reason, "message": one.message, "field": one.field} for one in verdict.causes]
     details = {"name": name, "group": group, "kind": kind, "causes": causes}
     return {"code": 422, "reason": "Invalid", "message": verdict.message, "details": details}
 

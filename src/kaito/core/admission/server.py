@@ -25,8 +25,9 @@ _SHUTDOWN_SECONDS: Final = 10.0
 class WebhookServer:
     """Answers AdmissionReviews at the paths of `handlers` while it runs. `port` 0 takes a free one.
 
-    Metrics have controller-runtime's names. A handler that fails or takes too long refuses: what an API server makes of
-    no answer is for the webhook's own failurePolicy to say.
+    `linger` seconds it goes on when it is told to end: behind a Service it is still called until every node knows that
+    this endpoint is gone. Metrics have controller-runtime's names. A handler that fails or takes too long refuses: what
+    an API server makes of no answer is for the webhook's own failurePolicy to say.
     """
 
     def __init__(
@@ -37,11 +38,14 @@ class WebhookServer:
         handlers: Mapping[str, Handler],
         clock: Clock,
         registry: CollectorRegistry | None = None,
+        *,
+        linger: float = 0.0,
     ) -> None:
         self._host = host
         self._asked_port = port
         self._context = context
         self._clock = clock
+        self._linger = linger
         self._application = web.Application(client_max_size=MAX_BODY_BYTES)
         for path, handler in handlers.items():
             self._application.router.add_post(path, self._route(path, handler))
@@ -97,12 +101,15 @@ class WebhookServer:
             await runner.cleanup()
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled, and a little longer."""
         await self.start()
         try:
             await asyncio.Event().wait()
         finally:
-            await self.stop()
+            try:
+                await self._clock.sleep(self._linger)
+            finally:
+                await self.stop()
 
     def _route(self, path: str, handler: Handler):  # type: ignore[no-untyped-def]
         async def answer(http: web.Request) -> web.Response:

@@ -20,6 +20,12 @@ class Policy:
     overlap: timedelta = timedelta(minutes=5)
     check: timedelta = timedelta(seconds=30)
 
+    @classmethod
+    def lasting(cls, lifetime: timedelta) -> "Policy":
+        """Return the policy for another lifetime; what is too long for a short one is shortened with it."""
+        usual = cls()
+        return cls(lifetime, overlap=min(usual.overlap, lifetime / 10), check=min(usual.check, lifetime / 30))
+
     def renewal(self, material: Material) -> datetime:
         """Return the moment at which the next generation is due."""
         current = material.current

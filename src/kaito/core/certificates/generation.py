@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SKEW: Final = timedelta(minutes=5)
-"""How far the clocks of a cluster may be apart: a certificate is valid from that much before it was made."""
+"""How far the clocks of a cluster may be apart: a certificate is valid from that much before it was made.
+
+At most a tenth of its life: `Policy.renewal` counts from there.
+"""
 
 _PEM: Final = serialization.Encoding.PEM
 
@@ -59,7 +62,7 @@ def issue(names: Iterable[str], now: datetime, lifetime: timedelta) -> Generatio
             .issuer_name(issuer)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - SKEW)
+            .not_valid_before(now - min(SKEW, lifetime / 10))
             .not_valid_after(now + lifetime)
         )
 

@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,11 +33,16 @@ class Trusting:
     name: str
 
 
+Report = Callable[[Object, str, str], None]
+"""Takes the Secret, the reason and the message of something that a person should see on it."""
+
+
 class CertificateKeeper:
     """Serves `names` with the certificate of one Secret. Each replica has one; optimistic concurrency makes them agree.
 
     `context` is for the server; new connections get the newest certificate. The rights it needs: get, create and update
-    of that Secret, get and patch of those configurations. It never lists or watches.
+    of that Secret, get and patch of those configurations. It never lists or watches. `report` hears of a Secret that
+    had to be made anew.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class CertificateKeeper:
         *,
         policy: Policy | None = None,
         registry: CollectorRegistry | None = None,
+        report: Report = lambda _secret, _reason, _message: None,
     ) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -59,6 +65,7 @@ class CertificateKeeper:
         self._names = frozenset(names)
         self._trusting = tuple(trusting)
         self._policy = policy or Policy()
+        self._report = report
         self._held: Material | None = None
         self._served: Generation | None = None
         expiry = Gauge(
@@ -82,29 +89,32 @@ class CertificateKeeper:
     async def run(self) -> None:
         """Keep them until cancelled. What fails is logged and tried again."""
         while True:
-            pause = self._policy.check.total_seconds()
+            complete = False
             try:
-                await self.look()
+                complete = await self.look()
             except KaitoError as error:
                 log.warning("certificates could not be looked after", secret=str(self._secret), error=str(error))
-                pause = min(pause, _RETRY_SECONDS)
-            await self._clock.sleep(pause)
+            pause = self._policy.check.total_seconds()
+            await self._clock.sleep(pause if complete else min(pause, _RETRY_SECONDS))
 
-    async def look(self) -> None:
-        """Look once, and do what is due. Callers trust a certificate before it is served. Raises KaitoError."""
+    async def look(self) -> bool:
+        """Look once, and do what is due; say whether every configuration is there. Raises KaitoError.
+
+        Callers trust a certificate before it is served.
+        """
         self._held = material = await self._agreed()
-        for configuration in self._trusting:
-            await self._trust(configuration, material)
+        trusted = [await self._trust(configuration, material) for configuration in self._trusting]
         if material.current != self._served:
             _load(self.context, material.current)
             self._served = material.current
             log.info("certificate is served", secret=str(self._secret), expires=material.current.not_after.isoformat())
+        return all(trusted)
 
     async def _agreed(self) -> Material:
         """Return the material that all replicas use now, after the step that was due."""
         for _ in range(_TRIES):
             stored = await self._read()
-            found = _material(stored)
+            found, fault = _material(stored)
             now = self._clock.now()
             action = decide(found, now, self._names, self._policy)
             if action is Action.KEEP and found is not None:
@@ -115,6 +125,9 @@ class CertificateKeeper:
             except (AlreadyExistsError, ConflictError, NotFoundError):
                 continue  # another replica was first: what it wrote counts
             log.info("certificates changed", secret=str(self._secret), step=action.name.lower())
+            if stored is not None and fault:
+                log.warning("certificates in the Secret were of no use", secret=str(self._secret), error=fault)
+                self._report(stored, "CertificateRenewed", f"Its certificate was of no use and was made anew: {fault}.")
             return wanted
         raise KaitoError("CertificateConflict", f"Secret {self._secret} changes faster than it can be read")
 
@@ -153,7 +166,8 @@ class CertificateKeeper:
         body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": SECRET_TYPE, "data": data}
         await self._client.create(body)
 
-    async def _trust(self, configuration: Trusting, material: Material) -> None:
+    async def _trust(self, configuration: Trusting, material: Material) -> bool:
+        """Let a configuration know the authorities; say whether it is there."""
         key = Key("", configuration.name)
         try:
             live = await self._client.get(configuration.kind, key)
@@ -161,16 +175,18 @@ class CertificateKeeper:
                 await self._client.patch(configuration.kind, key, change, patch_type="json")
         except NotFoundError:
             log.debug("webhook configuration is not installed", kind=configuration.kind.kind, name=key.name)
+            return False
+        return True
 
 
-def _material(stored: Object | None) -> Material | None:
+def _material(stored: Object | None) -> tuple[Material | None, str]:
+    """Return what a Secret holds, or why that is of no use."""
     if stored is None:
-        return None
+        return None, ""
     try:
-        return read_secret(stored.get("data") or {})
+        return read_secret(stored.get("data") or {}), ""
     except ValueError as error:
-        log.warning("certificates in the Secret are of no use", name=stored["metadata"]["name"], error=str(error))
-        return None
+        return None, str(error)
 
 
 def _load(context: ssl.SSLContext, generation: Generation) -> None:

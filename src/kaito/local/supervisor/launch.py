@@ -20,7 +20,7 @@ from kaito.local.supervisor.settings import (
     SupervisorState,
     check_port,
     read_state,
-    with_metrics_ports,
+    with_ports,
 )
 from kaito.local.supervisor.steps import Step, StepFile
 
@@ -72,7 +72,7 @@ def prepare(settings: SupervisorSettings) -> SupervisorSettings:
         check_port(settings.port)
     ranges = choose(settings.ranges, read_ranges(settings.paths), is_unclaimed, embedded=settings.embedded)
     settings = msgspec.structs.replace(settings, service_cidr=ranges.service_cidr, pod_cidr=ranges.pod_cidr)
-    return with_metrics_ports(settings)
+    return with_ports(settings)
 
 
 def launch(settings: SupervisorSettings) -> Iterator[Step]:

@@ -28,6 +28,7 @@ class SupervisorSettings(msgspec.Struct, frozen=True, rename="camel"):
     cluster_port: int = 0
     controller_port: int = 0
     provisioner_port: int = 0
+    webhook_port: int = 0
 
     @property
     def paths(self) -> ClusterDirectory:
@@ -75,12 +76,16 @@ def read_state(paths: ClusterDirectory) -> SupervisorState | None:
         return None
 
 
-def with_metrics_ports(settings: SupervisorSettings) -> SupervisorSettings:
-    """Return the settings with a port for each process's metrics: the ones after the API server's, or any free ones."""
-    wanted = (settings.port + 1, settings.port + 2, settings.port + 3)
-    cluster, controller, provisioner = (port if is_free(port) else free_port() for port in wanted)
+def with_ports(settings: SupervisorSettings) -> SupervisorSettings:
+    """Return the settings with a port for each server of the processes: those after the API server's, or free ones."""
+    wanted = (settings.port + number for number in (1, 2, 3, 4))
+    cluster, controller, provisioner, webhook = (port if is_free(port) else free_port() for port in wanted)
     return msgspec.structs.replace(
-        settings, cluster_port=cluster, controller_port=controller, provisioner_port=provisioner
+        settings,
+        cluster_port=cluster,
+        controller_port=controller,
+        provisioner_port=provisioner,
+        webhook_port=webhook,
     )
 
 

@@ -1,15 +1,18 @@
 """The user's side of an end: works when half of the cluster is dead."""
 
+import asyncio
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
 
+from kaito.core.clock import SystemClock
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory
 from kaito.local.processes import Records, end_leftovers
-from kaito.local.supervisor.settings import read_state
+from kaito.local.supervisor.settings import SupervisorSettings, read_state
+from kaito.local.supervisor.webhook import LocalWebhook
 
 STOP_SECONDS = 120.0
 """How long the supervisor may take: the longest grace period of a pod, and the rest."""
@@ -30,6 +33,8 @@ def shut_down(
     state = read_state(paths)
     if state is not None and state.identity.alive():
         _end_supervisor(state.identity.pid, state.identity.alive, sleep)
+    if state is not None:
+        _end_webhook(state.settings)
     ended = end_leftovers(Records(paths.run), paths.nodes, sleep=sleep)
     paths.state.unlink(missing_ok=True)
     if purge:
@@ -53,6 +58,13 @@ def _end_supervisor(pid: int, alive: Callable[[], bool], sleep: Callable[[float]
         waited += POLL_SECONDS
     if alive():
         os.kill(pid, signal.SIGKILL)
+
+
+def _end_webhook(settings: SupervisorSettings) -> None:
+    """Take the webhook off an API server that stays up, where a supervisor that crashed has left it."""
+    if not settings.embedded and settings.webhook_port:
+        webhook = LocalWebhook(settings.client_kubeconfig, settings.webhook_port, SystemClock())
+        asyncio.run(webhook.remove())
 
 
 def _check_ours(paths: ClusterDirectory) -> None:

@@ -55,6 +55,7 @@ def controller(settings: SupervisorSettings) -> ChildSpec:
         *("--weights-cache-dir", str(settings.paths.weights)),
         *("--runtime-image", RUNTIME_IMAGE),
         *("--node-provisioner", "machine"),
+        *("--webhook", "--webhook-port", str(settings.webhook_port), "--webhook-namespace", NAMESPACE),
         *_leader_election(settings),
     )
     return ChildSpec(CONTROLLER, argv, settings.paths.log_of(CONTROLLER))

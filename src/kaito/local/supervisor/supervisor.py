@@ -23,6 +23,7 @@ from kaito.local.supervisor.readiness import wait_ready
 from kaito.local.supervisor.service_accounts import ServiceAccounts
 from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState, check_port
 from kaito.local.supervisor.steps import Step, StepReporter
+from kaito.local.supervisor.webhook import LocalWebhook
 
 _log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._runs: set[asyncio.Task[None]] = set()
         self._room: MachineRoom | None = None
+        self._webhook = LocalWebhook(settings.client_kubeconfig, settings.webhook_port, clock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, run until `stop`, end everything. KaitoError when the start fails; nothing is left then."""
@@ -57,6 +59,7 @@ class Supervisor:
             *(() if self._settings.embedded else (self._start_service_accounts,)),
             self._start_cluster,
             self._start_controllers,
+            *(() if self._settings.embedded else (self._confirm_webhook,)),
             self._start_machines,
         ):
             if stop.is_set():
@@ -76,6 +79,7 @@ class Supervisor:
     async def _start_custom_resources(self) -> None:
         async with self._step("Custom resources (Workspace, Machine)"):
             await install_custom_resources(self._settings.client_kubeconfig, self._clock)
+            await self._webhook.install()
 
     async def _start_service_accounts(self) -> None:
         async with self._step("Service accounts and roles (namespace kaito-system)"):
@@ -99,6 +103,13 @@ class Supervisor:
                     (provisioner, self._settings.provisioner_port),
                 ):
                     group.create_task(wait_ready(child, f"http://127.0.0.1:{port}/readyz", self._clock))
+
+    async def _confirm_webhook(self) -> None:
+        started, name = self._clock.monotonic(), "Admission webhook"
+        self._report(Step(name, "started"))
+        if not await self._webhook.confirm():
+            name += " is off: the API server does not reach this machine (the controller finds the same faults later)"
+        self._report(Step(name, "done", self._clock.monotonic() - started))
 
     async def _start_machines(self) -> None:
         async with self._step("Local cloud"):
@@ -124,7 +135,12 @@ class Supervisor:
         return str(self._paths.kubelet_client_ca_file)
 
     async def _end(self) -> None:
-        """End controllers first, so that nothing reacts to the nodes that go next; the API server goes last."""
+        """End controllers first, so that nothing reacts to the nodes that go next; the API server goes last.
+
+        On one that is not ours nobody calls us any more before that.
+        """
+        if not self._settings.embedded:
+            await self._webhook.remove()
         by_name = {child.spec.name: child for child in self._children}
         first = [by_name[name] for name in (specs.CONTROLLER, specs.PROVISIONER) if name in by_name]
         await asyncio.gather(*(child.stop() for child in first))

@@ -15,7 +15,7 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry, generate_latest
 
 from kaito.core import KaitoError, SystemClock
-from kaito.core.admission import AdmissionRequest, Verdict, WebhookServer, patch_between
+from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
 from kaito.core.admission.server import MAX_BODY_BYTES, MAX_SECONDS, seconds_of
 from kaito.core.certificates import issue
 
@@ -25,7 +25,7 @@ async def allow(_request: AdmissionRequest) -> Verdict:
 
 
 async def deny(_request: AdmissionRequest) -> Verdict:
-    return Verdict.invalid([("a.b", "is wrong. Change it."), ("c", "too")])
+    return Verdict.invalid([Cause("a.b", "is wrong. Change it."), Cause("c", "too")])
 
 
 async def label(request: AdmissionRequest) -> Verdict:

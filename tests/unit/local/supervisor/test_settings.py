@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kaito.core.errors import KaitoError
-from kaito.local.supervisor.settings import SupervisorSettings, check_port, is_free, with_metrics_ports
+from kaito.local.supervisor.settings import SupervisorSettings, check_port, is_free, with_ports
 from kaito.local.supervisor.specs import api_server, cluster, controller, provisioner
 
 
@@ -23,10 +23,10 @@ def test_a_port_in_use_is_named_with_the_flag_that_helps() -> None:
     assert "--port" in caught.value.remedy
 
 
-def test_metrics_ports_differ_and_survive_a_round_trip() -> None:
-    settings = with_metrics_ports(SupervisorSettings(directory="/d"))
+def test_ports_differ_and_survive_a_round_trip() -> None:
+    settings = with_ports(SupervisorSettings(directory="/d"))
     ports = {settings.port, settings.cluster_port, settings.controller_port, settings.provisioner_port}
-    assert len(ports) == 4
+    assert len(ports | {settings.webhook_port}) == 5
     assert msgspec.json.decode(msgspec.json.encode(settings), type=SupervisorSettings) == settings
 
 
