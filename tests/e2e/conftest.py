@@ -4,6 +4,7 @@ Everything here is a black box: the `kaito` and `kubectl` commands, HTTP, and th
 """
 
 import ipaddress
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pods, services = f"127.{100 + port % 70}.0.0/16", f"127.{170 + port % 70}.0.0/16"
         arguments += ["--port", str(port), "--pod-cidr", pods, "--service-cidr", services]
     kubeconfig = Path(given) if given else directory / "kubeconfig"
+    # Short enough to be replaced in the middle of a run (test_admission.py), long enough for a busy machine.
+    os.environ["KAITO_WEBHOOK_CERTIFICATE_LIFETIME"] = "2m"
     cluster = Cluster(directory, kubeconfig, ipaddress.IPv4Network(pods), tuple(arguments))
     # What ends this run (a time limit of CI) must not leave the cluster behind: end it as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))

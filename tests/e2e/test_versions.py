@@ -14,8 +14,10 @@ resource:
   instanceType: Standard_NC6s_v3
   labelSelector: {{matchLabels: {{apps: versions}}}}
 inference:
-  preset: {{name: no-such-preset}}
+  preset: {{name: phi-3-mini-4k-instruct}}
+  adapters: [{{source: {{name: left-in, image: "ACR_REPO_HERE.azurecr.io/adapter:0.0.1"}}, strength: "1.0"}}]
 """
+"""Accepted, and nothing is bought for it while a placeholder is left in."""
 VERSIONS = ("v1alpha1", "v1beta1")
 
 

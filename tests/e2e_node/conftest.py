@@ -80,6 +80,7 @@ class Cluster:
             self.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{program}", "--timeout=180s", timeout=200)
         for program in PROGRAMS:
             self.until(f"{program} has a leader", lambda program=program: self.leader(program))
+        self.until("the API server trusts the webhook", self.webhook_is_trusted)
 
     def pods(self, program):
         return self.list("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={program}")
@@ -89,6 +90,14 @@ class Cluster:
         lease = self.get("lease", program, "-n", NAMESPACE)
         holder = (lease or {"spec": {}})["spec"].get("holderIdentity", "").partition("_")[0]
         return next((holder for pod in self.pods(program) if pod["metadata"]["name"] == holder), "")
+
+    def webhook_is_trusted(self):
+        """Say whether both configurations have the authority of the certificate that is served."""
+        secret = self.get("secret", "kaito-webhook-certificate", "-n", NAMESPACE)
+        kinds = ("validatingwebhookconfiguration", "mutatingwebhookconfiguration")
+        found = [self.get(kind, "kaito-webhook") for kind in kinds]
+        hooks = [webhook["clientConfig"] for one in found if one for webhook in one["webhooks"]]
+        return bool(secret and hooks) and all(one.get("caBundle") == secret["data"]["ca.crt"] for one in hooks)
 
     def workspace(self, name):
         return self.get("workspace", name)
