@@ -184,3 +184,35 @@ def test_a_forwarded_port_answers(web: Cluster, target: str, port: int) -> None:
     with forwarded(web, target, port) as (local, _):
         for _ in range(3):
             assert httpx.get(f"http://127.0.0.1:{local}/page", timeout=30).text == "hello"
+
+
+def run_it(name: str, *command: str, options: tuple[str, ...] = ("-it",)) -> list[str]:
+    return ["run", *options, "--rm", "--restart=Never", name, "--image=busybox", "--command", "--", *command]
+
+
+def test_run_it_shows_all_of_a_program_that_has_ended_at_once(cluster: Cluster) -> None:
+    with in_terminal(cluster, *run_it("short", "sh", "-c", "seq 2000; printf the-end")) as screen:
+        assert screen.end() == 0
+        assert "\r\n1\r\n2\r\n" in f"\r\n{screen.shown}"
+        assert "1999\r\n2000\r\nthe-end" in screen.shown
+        assert screen.shown.count("the-end") == 1
+        assert 'pod "short" deleted' in screen.shown
+
+
+def test_run_it_is_a_conversation_in_a_terminal(cluster: Cluster) -> None:
+    with in_terminal(cluster, *run_it("talk", "sh")) as screen:
+        screen.until("#" if os.geteuid() == 0 else "$")
+        screen.type("echo si''ze=$(stty size)\r")
+        screen.until("size=24 80")
+        screen.type("exit 5\r")
+        assert screen.end() == 5
+        assert "terminated (Error)" in screen.shown
+    assert cluster.object("pod", "talk") is None
+
+
+def test_run_i_passes_the_input_on_to_its_end(cluster: Cluster) -> None:
+    done = kubectl(
+        cluster, *run_it("count", "sh", "-c", "wc -c; echo oops >&2", options=("-i",)), stdin=b"x" * 3_000_000
+    )
+    assert done.stdout.split()[0] == b"3000000"
+    assert b"oops" in done.stdout + done.stderr

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from kaito.core.clock import Clock
-from kaito.local.node import enter, shim
+from kaito.local.node import attachment, enter, shim
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.mounts import Mount
 from kaito.local.node.records import UNKNOWN_EXIT, Record, read_record, write_record
@@ -39,8 +39,8 @@ class ContainerStart:
     grace: float
     mounts: list[Mount] = field(default_factory=list)
 
-    def wire(self, folder: Path) -> bytes:
-        """Return the JSON that the shim reads."""
+    def wire(self, folder: Path, listener: int = -1) -> bytes:
+        """Return the JSON that the shim reads. `listener` is the descriptor at which clients of the streams come."""
         entering = {"mounts": self.mounts, "scratch": str(folder / "root")} if self.mounts else None
         return msgspec.json.encode(
             {
@@ -52,6 +52,7 @@ class ContainerStart:
                 "grace": self.grace,
                 "enter": entering,
                 "enterProgram": enter.__file__,
+                "listener": listener,
             }
         )
 
@@ -131,20 +132,23 @@ class Containers:
         record = msgspec.structs.replace(container.record, boot_id=self._boot_id)
         folder = private_folder(self._layout.attempt(record.uid, record.name, record.attempt))
         (folder / "root").mkdir(exist_ok=True)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            shim.__file__,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            env={},
-        )
+        with attachment.listen(folder) as listener:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                shim.__file__,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=(listener.fileno(),),
+                start_new_session=True,
+                env={},
+            )
+            descriptor = listener.fileno()
         assert process.stdin is not None
         assert process.stdout is not None
         self._put(msgspec.structs.replace(record, shim_pid=process.pid))
-        process.stdin.write(replace(container, record=record).wire(folder))
+        process.stdin.write(replace(container, record=record).wire(folder, descriptor))
         await process.stdin.drain()
         process.stdin.close()
         await process.stdout.read()

@@ -12,13 +12,11 @@ import msgspec
 from kaito.core.objects import Object
 from kaito.local.node import enter, exec_shim, shim
 from kaito.local.node.containers import environment_of
+from kaito.local.node.preparation import TERMINAL
 from kaito.local.node.records import Record
 from kaito.local.node.rewrite import rewrite
 from kaito.local.node.streaming.process_streams import ProcessStreams, ReadEnd, WriteEnd
 from kaito.local.node.streaming.remote_command import Wanted, exit_status, failure_status
-
-TERMINAL = {"TERM": "xterm"}
-"""Environment of a command with a terminal. Source: containerd's CRI plugin."""
 
 
 @dataclass

@@ -4,7 +4,7 @@
 <dir>/pki/kubelet.{crt,key}
 <dir>/pods/<uid>/pod.json                              namespace, name, uid and address of the pod
 <dir>/pods/<uid>/volumes/<volume>/
-<dir>/pods/<uid>/containers/<container>/<attempt>/     state.json, log, log.1, lock, stop, root/
+<dir>/pods/<uid>/containers/<container>/<attempt>/     state.json, log, log.1, lock, stop, attach, attached, root/
 """
 
 import shutil

@@ -14,6 +14,9 @@ from kaito.local.node.mounts import plan_mounts
 from kaito.local.node.records import Record
 from kaito.local.node.rewrite import rewrite, rewrite_all
 
+TERMINAL = {"TERM": "xterm"}
+"""Environment of a program with a terminal. Source: containerd's CRI plugin."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -53,7 +56,12 @@ def prepare_container(
         backoff=start.backoff,
         namespaced=bool(plan.mounts),
         rewrites=plan.rewrites,
+        stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
+        tty=bool(container.get("tty")),
     )
+    if record.tty:
+        env = {**TERMINAL, **env}
     return ContainerStart(record, argv, env, cwd, pod_grace(pod), plan.mounts)
 
 

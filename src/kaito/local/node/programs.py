@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kaito.core.objects import Key
+from kaito.local.node.attachment import attach, claim_first
 from kaito.local.node.containers import Containers
 from kaito.local.node.execution import Execution, execute
 from kaito.local.node.layout import Layout
@@ -29,9 +30,19 @@ class PodPrograms:
             raise Refusal(400, f'container "{container}" of pod "{pod.name}" has ended') from None
 
     async def attach(self, pod: Key, container: str, wanted: Wanted) -> Running:
-        """Connect to the program of a container that runs; raises Refusal when there is none."""
-        self._running(pod, container)
-        raise Refusal(400, "attach is not served")
+        """Connect to the program of a container that runs; raises Refusal when there is none.
+
+        A container with stdin that nobody has been attached to yet need not run any more.
+        """
+        record = latest(self._containers.records(self._uid(pod)).get(container, ()))
+        if record is None or record.phase != "exited" or not record.stdin:
+            record = self._running(pod, container)
+        folder = self._layout.attempt(record.uid, record.name, record.attempt)
+        first = record.stdin and claim_first(folder)
+        try:
+            return await attach(folder, record, replay=first)
+        except ConnectionRefusedError:
+            raise Refusal(400, f'container "{container}" of pod "{pod.name}" has ended') from None
 
     def address(self, pod: Key) -> str:
         """Return the address of a pod of this node; raises Refusal when there is none."""

@@ -19,6 +19,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
 
     `backoff` is the pause in seconds that follows the end of this run. `rewrites` are the mount paths that were
     replaced because no mount namespace could be had. `image` is as written in the pod, `program` what it was mapped to.
+    `stdin`, `stdin_once` and `tty` are the container's.
     """
 
     uid: str
@@ -30,6 +31,9 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
     backoff: float = 0.0
     namespaced: bool = False
     rewrites: dict[str, str] = {}
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
     phase: Phase = "starting"
     stopping: bool = False
     shim_pid: int = 0

@@ -5,11 +5,12 @@ argv or a disk. It uses the standard library alone and imports as little of it a
 container.
 
 What it leaves in the attempt's folder: `state.json` (replaced atomically), `log` (CRI lines; rotated to `log.1`),
-`lock` (held while it lives). `stop` (JSON `{"grace": seconds}`) is read when it gets SIGTERM.
+`lock` (held while it lives). `stop` (JSON `{"grace": seconds}`) is read when it gets SIGTERM. Who wants the program's
+own streams connects to a socket, whose descriptor it was given (attach_shim.py).
 """
 
 # pathlib would double the memory that every container pays:
-# ruff: noqa: PTH105, PTH110, PTH118, PTH119, PTH123, PTH208, SIM105
+# ruff: noqa: PTH105, PTH110, PTH118, PTH119, PTH120, PTH123, PTH208, SIM105
 from __future__ import annotations
 
 import ctypes
@@ -19,11 +20,14 @@ import os
 import select
 import signal
 import sys
+import termios
 import time
 
 TYPE_CHECKING = False  # as typing has it, without importing typing
 if TYPE_CHECKING:
     from typing import Any
+
+    from kaito.local.node.attach_shim import Sessions
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -128,6 +132,9 @@ class Shim:
         self.status: int | None = None
         self.deadline: float | None = None
         self.streams: dict[int, str] = {}
+        self.stdin = -1
+        self.listener: int = config["listener"]
+        self.sessions: Sessions | None = None
         self.told: set[int] = set()
 
     def save(self, **changes: object) -> None:
@@ -143,15 +150,12 @@ class Shim:
         """Start the program. Return False, with state `failed` saved, when it cannot be executed."""
         self.save(phase="starting", shimPid=os.getpid(), shimStart=start_ticks(os.getpid()))
         failure, failure_end = os.pipe()
-        pipes = {"stdout": os.pipe(), "stderr": os.pipe()}
+        theirs = self.connect()
         self.pid = os.fork()
         if self.pid == 0:
-            run_program(self.config, pipes, failure_end)
-        os.close(failure_end)
-        for stream, (read, write) in pipes.items():
-            os.close(write)
-            os.set_blocking(read, False)
-            self.streams[read] = stream
+            run_program(self.config, theirs, failure_end)
+        for fd in {failure_end, *theirs}:
+            os.close(fd)
         self.save(phase="starting", pid=self.pid, start=start_ticks(self.pid), startedAt=rfc3339_nano(time.time_ns()))
         message = read_all(failure).decode(errors="replace")
         os.close(failure)
@@ -163,23 +167,65 @@ class Shim:
         self.save(phase="running")
         return True
 
+    def connect(self) -> list[int]:
+        """Make the program's descriptors 0, 1 and 2, and keep the other ends of them."""
+        if self.state["tty"]:
+            self.stdin, terminal = os.openpty()
+            os.set_blocking(self.stdin, False)
+            self.streams[self.stdin] = "stdout"
+            return [terminal] * 3
+        if self.state["stdin"]:
+            stdin, self.stdin = os.pipe()
+            os.set_blocking(self.stdin, False)
+        else:
+            stdin = os.open(os.devnull, os.O_RDONLY)
+        theirs = [stdin]
+        for stream in ("stdout", "stderr"):
+            read, write = os.pipe()
+            os.set_blocking(read, False)
+            self.streams[read] = stream
+            theirs.append(write)
+        return theirs
+
+    def interests(self, wake: int) -> dict[int, int]:
+        """Return what to poll for, by descriptor: no output while a client of the streams must first read."""
+        wanted = {wake: select.POLLIN}
+        if self.listener >= 0:
+            wanted[self.listener] = select.POLLIN
+        held_up = self.sessions is not None and self.sessions.held_up()
+        for fd in self.streams if not held_up else ():
+            wanted[fd] = select.POLLIN
+        for fd, events in self.sessions.interests().items() if self.sessions is not None else ():
+            wanted[fd] = wanted.get(fd, 0) | events
+        return wanted
+
+    def accept(self) -> None:
+        """Take a client of the streams. Whatever goes wrong with that must not end the container."""
+        try:
+            if self.sessions is None:
+                sys.path.append(os.path.dirname(__file__))
+                module = __import__("attach_shim")
+                self.sessions = module.Sessions(self.log, self.stdin, self.state["tty"], self.state["stdinOnce"])
+            self.sessions.accept(self.listener)
+        except Exception:  # noqa: BLE001
+            os.close(self.listener)
+            self.listener = -1
+
     def supervise(self, wake: int) -> None:
         """Copy output until the program and all its descendants have ended."""
-        poll = select.poll()
-        poll.register(wake, select.POLLIN)
-        for fd in self.streams:
-            poll.register(fd, select.POLLIN)
         while self.status is None or not self.end_descendants():
-            timeout: float | None = (
-                None if self.deadline is None else max(0, self.deadline - time.monotonic()) * 1000 + 1
-            )
-            if self.status is not None:
-                timeout = 50.0 if timeout is None else min(50.0, timeout)
-            for fd, _ in poll.poll(timeout):
+            poll = select.poll()
+            for fd, events in self.interests(wake).items():
+                poll.register(fd, events)
+            for fd, events in poll.poll(self.timeout()):
                 if fd == wake:
                     self.handle_signals(wake)
-                elif not self.copy(fd):
-                    poll.unregister(fd)
+                elif fd == self.listener:
+                    self.accept()
+                elif fd in self.streams and events & ~select.POLLOUT:
+                    self.copy(fd)
+                if self.sessions is not None:
+                    self.sessions.ready(fd, events)
             if self.deadline is not None and time.monotonic() >= self.deadline and self.status is None:
                 self.signal(signal.SIGKILL)
             self.reap()
@@ -187,6 +233,17 @@ class Shim:
             while self.copy(fd):
                 pass
         self.log.flush()
+
+    def timeout(self) -> float | None:
+        """Return the milliseconds after which there is something to do even if nothing happens."""
+        timeouts = []
+        if self.deadline is not None:
+            timeouts.append(max(0.0, self.deadline - time.monotonic()) * 1000 + 1)
+        if self.status is not None:
+            timeouts.append(50.0)
+        if self.sessions is not None and self.sessions.sessions:
+            timeouts.append(1000.0)
+        return min(timeouts, default=None)
 
     def handle_signals(self, wake: int) -> None:
         """Act on the signals that came: SIGTERM starts, or shortens, the graceful end."""
@@ -219,10 +276,14 @@ class Shim:
             data = os.read(fd, 65536)
         except BlockingIOError:
             return False
+        except OSError:  # EIO: nobody has the terminal open any more
+            data = b""
         if not data:
             self.streams.pop(fd, None)
             return False
         self.log.feed(self.streams[fd], data)
+        if self.sessions is not None:
+            self.sessions.output(self.streams[fd], data)
         return True
 
     def reap(self) -> None:
@@ -262,7 +323,7 @@ class Shim:
         self.save(phase="exited", exitCode=code, signal=number, reason=reason, finishedAt=rfc3339_nano(time.time_ns()))
 
 
-def run_program(config: dict[str, Any], pipes: dict[str, tuple[int, int]], failure_end: int) -> None:
+def run_program(config: dict[str, Any], theirs: list[int], failure_end: int) -> None:
     """In the child: become the program, or write why not to `failure_end`."""
     try:
         os.setsid()
@@ -270,10 +331,10 @@ def run_program(config: dict[str, Any], pipes: dict[str, tuple[int, int]], failu
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(pipes["stdout"][1], 1)
-        os.dup2(pipes["stderr"][1], 2)
+        for target, fd in enumerate(theirs):
+            os.dup2(fd, target)
+        if config["record"]["tty"]:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         if config["enter"]:
             program = {name: config[name] for name in ("argv", "cwd", "env")}
             document = memory_file(json.dumps({**config["enter"], **program, "failure": failure_end}).encode())
@@ -326,6 +387,8 @@ def main() -> None:
         os._exit(LOCKED_EXIT)
     if os.path.exists(os.path.join(folder, "state.json")):
         os._exit(LOCKED_EXIT)
+    if config["listener"] >= 0:
+        os.set_inheritable(config["listener"], False)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake, wake_end = os.pipe()
     os.set_blocking(wake_end, False)
@@ -347,6 +410,8 @@ def main() -> None:
         del config["env"]
         shim.supervise(wake)
         shim.finish(shim.status or 0)
+        if shim.sessions is not None:
+            shim.sessions.finish()
 
 
 if __name__ == "__main__":

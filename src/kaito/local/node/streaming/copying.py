@@ -3,17 +3,39 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from typing import Protocol
 
 from kaito.core.objects import Object
-from kaito.local.node.streaming.process_streams import ProcessStreams, ReadEnd
-from kaito.local.node.streaming.remote_command import Channels, Sink, Source, terminal_sizes
+from kaito.local.node.streaming.remote_command import Channels, Sink, Size, Source, terminal_sizes
 
 LINGER_SECONDS = 0.5
 """How long output may be silent, after a command's end, while something that it left still holds its streams."""
 
 
+class Streams(Protocol):
+    """A process's own ends of its streams, those that are connected."""
+
+    @property
+    def stdin(self) -> Sink | None:
+        """Its input."""
+
+    @property
+    def stdout(self) -> Source | None:
+        """Its output; with a terminal all of it."""
+
+    @property
+    def stderr(self) -> Source | None:
+        """Its standard error."""
+
+    def resize(self, size: Size) -> None:
+        """Tell its terminal, if it has one, its size."""
+
+    async def end_input(self) -> None:
+        """Tell it that no more input comes. Raises ConnectionError when it reads no more."""
+
+
 async def serve(
-    channels: Channels, process: ProcessStreams, ended: Coroutine[None, None, Object], gone: asyncio.Event
+    channels: Channels, process: Streams, ended: Coroutine[None, None, Object], gone: asyncio.Event
 ) -> Object | None:
     """Copy until the process has ended and all its output is passed on.
 
@@ -58,7 +80,7 @@ async def _over(
 class _Copy:
     """Copies one output; without a sink, or once that is closed, to nowhere, so that the process is not held up."""
 
-    def __init__(self, source: ReadEnd, sink: Sink | None) -> None:
+    def __init__(self, source: Source, sink: Sink | None) -> None:
         self._source = source
         self._sink = sink
         self.count = 0
@@ -77,7 +99,7 @@ class _Copy:
             self.writing = False
 
 
-async def _copy_input(source: Source, process: ProcessStreams) -> None:
+async def _copy_input(source: Source, process: Streams) -> None:
     """Copy the input. At its end it is closed, or told to whom cannot see it closed."""
     if process.stdin is None:
         return
@@ -87,6 +109,6 @@ async def _copy_input(source: Source, process: ProcessStreams) -> None:
         await process.end_input()
 
 
-async def _resize(source: Source, process: ProcessStreams) -> None:
+async def _resize(source: Source, process: Streams) -> None:
     async for size in terminal_sizes(source):
         process.resize(size)

@@ -8,10 +8,9 @@ from aiohttp import web
 from kaito.core.objects import Key, Object
 from kaito.core.upgrade import TakenOver, switching_protocols, take_over
 from kaito.local.node.streaming import spdy_command, websocket
-from kaito.local.node.streaming.copying import serve
+from kaito.local.node.streaming.copying import Streams, serve
 from kaito.local.node.streaming.port_forward import PROTOCOL as PORT_FORWARD_PROTOCOL
 from kaito.local.node.streaming.port_forward import forward_ports
-from kaito.local.node.streaming.process_streams import ProcessStreams
 from kaito.local.node.streaming.remote_command import Wanted, failure_status, wanted_streams
 
 SPDY = "SPDY/3.1"
@@ -21,7 +20,9 @@ PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 class Running(Protocol):
     """A process whose streams a client gets."""
 
-    streams: ProcessStreams
+    @property
+    def streams(self) -> Streams:
+        """Its ends of them."""
 
     async def ended(self) -> Object:
         """Return its `metav1.Status` when it has ended."""

@@ -7,15 +7,13 @@ Back-pressure is that of the connection: a stream whose reader is slow holds up 
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from kaito.local.node.streaming import spdy_frames as frames
+from kaito.local.node.streaming.inbox import Inbox
 from kaito.local.node.streaming.spdy_frames import Frame, FrameError, FrameReader, FrameWriter
 
-STREAM_BUFFER = 4 << 20
-"""Bytes of one stream that wait for its reader before the connection is held up."""
 STREAMS_LIMIT = 512
 """Streams that may be open at once."""
 DATA_BYTES = 32 * 1024
@@ -39,27 +37,13 @@ class Stream:
         self.number = number
         self.headers = headers
         self._connection = connection
-        self._parts: deque[bytes] = deque()
-        self._size = 0
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._ended = False
+        self._inbox = Inbox()
         self._finished = False
-        self._discarding = False
 
     async def read(self) -> bytes:
         """Return what has come, empty when the client sends no more (or is gone)."""
-        while not self._parts:
-            if self._ended:
-                return b""
-            self._changed.clear()
-            await self._changed.wait()
-        part = self._parts.popleft()
-        self._size -= len(part)
-        if self._size < STREAM_BUFFER:
-            self._room.set()
-        if not self._ended:
+        part = await self._inbox.read()
+        if part and not self._inbox.ended:
             with contextlib.suppress(ConnectionError):
                 await self._connection.send(frames.WindowUpdate(self.number, len(part)))
         return part
@@ -73,37 +57,22 @@ class Stream:
 
     async def finish(self) -> None:
         """Send no more; what still comes is not of interest."""
-        self._discard()
+        self._inbox.discard()
         if not self._finished:
             self._finished = True
             with contextlib.suppress(ConnectionError):
                 await self._connection.send(frames.Data(self.number, b"", fin=True))
-        if self._ended:
+        if self._inbox.ended:
             self._connection.forget(self)
-
-    def _discard(self) -> None:
-        self._discarding = True
-        self._parts.clear()
-        self._size = 0
-        self._room.set()
 
     async def take(self, data: bytes) -> None:
         """Take data from the connection; returns when there is room for more."""
-        if not data or self._ended or self._discarding:
-            return
-        self._parts.append(data)
-        self._size += len(data)
-        self._changed.set()
-        if self._size >= STREAM_BUFFER:
-            self._room.clear()
-            await self._room.wait()
+        await self._inbox.take(data)
 
     def end(self, *, reset: bool = False) -> None:
         """Note that the client sends no more; with `reset` it reads no more either."""
-        self._ended = True
+        self._inbox.end()
         self._finished = self._finished or reset
-        self._changed.set()
-        self._room.set()
         if self._finished:
             self._connection.forget(self)
 

@@ -6,20 +6,18 @@ will come on the channel it names. Source: KEP 4006, and k8s.io/client-go/tools/
 
 import asyncio
 import contextlib
-from collections import deque
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from kaito.core.objects import Object
 from kaito.core.upgrade import watch_for_silence
+from kaito.local.node.streaming.inbox import Inbox
 from kaito.local.node.streaming.remote_command import Channels, Wanted, status_for
 
 COMMAND_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-CHANNEL_BUFFER = 4 << 20
-"""Bytes of one channel that wait for their reader before the connection is held up."""
 
 
 async def accept_websocket(request: web.Request, protocols: tuple[str, ...]) -> web.WebSocketResponse:
@@ -29,45 +27,6 @@ async def accept_websocket(request: web.Request, protocols: tuple[str, ...]) -> 
     if request.transport is not None:
         watch_for_silence(request.transport)
     return socket
-
-
-class _Incoming:
-    """What comes on one channel."""
-
-    def __init__(self) -> None:
-        self._parts: deque[bytes] = deque()
-        self._size = 0
-        self._ended = False
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-
-    async def read(self) -> bytes:
-        while not self._parts and not self._ended:
-            self._changed.clear()
-            await self._changed.wait()
-        if not self._parts:
-            return b""
-        part = self._parts.popleft()
-        self._size -= len(part)
-        if self._size < CHANNEL_BUFFER:
-            self._room.set()
-        return part
-
-    async def take(self, data: bytes) -> None:
-        if self._ended or not data:
-            return
-        self._parts.append(data)
-        self._size += len(data)
-        self._changed.set()
-        if self._size >= CHANNEL_BUFFER:
-            self._room.clear()
-            await self._room.wait()
-
-    def end(self) -> None:
-        self._ended = True
-        self._changed.set()
-        self._room.set()
 
 
 class _Outgoing:
@@ -90,7 +49,7 @@ class WebSocketCommand:
         self._socket = socket
         self._wanted = wanted
         self._protocol = socket.ws_protocol or COMMAND_PROTOCOLS[-1]
-        self._incoming = {STDIN: _Incoming(), RESIZE: _Incoming()}
+        self._incoming = {STDIN: Inbox(), RESIZE: Inbox()}
         self.gone = asyncio.Event()
 
     async def __aenter__(self) -> "WebSocketCommand":
