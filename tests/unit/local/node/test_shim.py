@@ -89,6 +89,8 @@ def test_an_attempt_runs_once_whatever_is_asked(tmp_path: Path) -> None:
 
 def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_in_the_stop_file(tmp_path: Path) -> None:
     process = begin(tmp_path, "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done", grace=1000)
+    while not output(tmp_path):  # SIGTERM must not come before the trap
+        assert process.poll() is None
     (tmp_path / "stop").write_bytes(msgspec.json.encode({"grace": 0.3}))
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
