@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from kaito.core import SystemClock
 from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
-from kaito.core.certificates import Material, issue
+from kaito.core.certificates import signing
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 WORKSPACES = "/apis/example.org/v1/namespaces/default/workspaces"
@@ -31,11 +31,11 @@ class Judge:
     """A webhook server whose handlers tests replace, and what it was asked."""
 
     def __init__(self, folder: Path) -> None:
-        generation = issue(("127.0.0.1", SERVICE_NAME), datetime.now(UTC), timedelta(days=1))
-        self.bundle = base64.b64encode(Material(generation, (generation.authority,)).bundle).decode()
+        generation = signing.issue(["127.0.0.1", SERVICE_NAME], datetime.now(UTC), timedelta(days=1))
+        self.bundle = base64.b64encode(generation["authority"]["pem"].encode()).decode()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pair = folder / "pair.pem"
-        pair.write_bytes(generation.key + generation.certificate)
+        pair.write_text(generation["key"] + generation["certificate"])
         context.load_cert_chain(pair)
         self.asked: list[AdmissionRequest] = []
         self.validate: Callable[[AdmissionRequest], Awaitable[Verdict] | Verdict] = lambda _request: Verdict()
@@ -274,8 +274,8 @@ async def test_a_webhook_that_is_down_refuses_or_lets_pass_as_it_was_registered(
 
 
 async def test_a_webhook_of_an_unknown_authority_is_not_believed(api, judge, tmp_path):
-    other = issue(("127.0.0.1",), datetime.now(UTC), timedelta(days=1))
-    client = {**judge.url("/validate"), "caBundle": base64.b64encode(other.authority).decode()}
+    other = signing.issue(["127.0.0.1"], datetime.now(UTC), timedelta(days=1))
+    client = {**judge.url("/validate"), "caBundle": base64.b64encode(other["authority"]["pem"].encode()).decode()}
     await register(api, "validating", judge.hook(clientConfig=client))
     refused = await api("POST", CONFIG_MAPS, config_map())
     assert refused.code == 500

@@ -10,8 +10,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from kaito.core.certificates.decide import Action, Policy, decide
-from kaito.core.certificates.generation import Generation, issue
-from kaito.core.certificates.material import SECRET_TYPE, Material, fresh, read_secret, secret_data
+from kaito.core.certificates.generation import Generation
+from kaito.core.certificates.material import SECRET_TYPE, Material, fresh, secret_data
+from kaito.core.certificates.signer import issue, read_secret
 from kaito.core.certificates.trust import distrusting
 from kaito.core.client import Client
 from kaito.core.clock import Clock
@@ -114,12 +115,12 @@ class CertificateKeeper:
         """Return the material that all replicas use now, after the step that was due."""
         for _ in range(_TRIES):
             stored = await self._read()
-            found, fault = _material(stored)
+            found, fault = await self._material(stored)
             now = self._clock.now()
             action = decide(found, now, self._names, self._policy)
             if action is Action.KEEP and found is not None:
                 return found
-            wanted = self._next(action, found)
+            wanted = await self._next(action, found)
             try:
                 await self._store(stored, wanted)
             except (AlreadyExistsError, ConflictError, NotFoundError):
@@ -131,17 +132,17 @@ class CertificateKeeper:
             return wanted
         raise KaitoError("CertificateConflict", f"Secret {self._secret} changes faster than it can be read")
 
-    def _next(self, action: Action, found: Material | None) -> Material:
+    async def _next(self, action: Action, found: Material | None) -> Material:
         now = self._clock.now()
         held = self._held
         if found is None:
             if held is not None and decide(held, now, self._names, self._policy) is Action.KEEP:
                 return held  # somebody deleted or broke the Secret: callers trust what we serve already
-            return fresh(issue(self._names, now, self._policy.lifetime))
+            return fresh(await issue(self._names, now, self._policy.lifetime))
         if action is Action.PROMOTE:
             return found.promoted(now)
         # Names that another replica wants stay, else each would undo the other's certificate for ever.
-        generation = issue(self._names | found.current.names, now, self._policy.lifetime)
+        generation = await issue(self._names | found.current.names, now, self._policy.lifetime)
         staged = found.staged(generation, now + self._policy.overlap, now)
         return staged if action is Action.STAGE else staged.promoted(now)
 
@@ -150,6 +151,18 @@ class CertificateKeeper:
             return await self._client.get(SECRET, self._secret)
         except NotFoundError:
             return None
+
+    async def _material(self, stored: Object | None) -> tuple[Material | None, str]:
+        """Return what a Secret holds, or why that is of no use; what was read before is not read again."""
+        if stored is None:
+            return None, ""
+        data = stored.get("data") or {}
+        if self._held is not None and data == secret_data(self._held):
+            return self._held, ""
+        try:
+            return await read_secret(data), ""
+        except ValueError as error:
+            return None, str(error)
 
     async def _store(self, stored: Object | None, material: Material) -> None:
         data = secret_data(material)
@@ -177,16 +190,6 @@ class CertificateKeeper:
             log.debug("webhook configuration is not installed", kind=configuration.kind.kind, name=key.name)
             return False
         return True
-
-
-def _material(stored: Object | None) -> tuple[Material | None, str]:
-    """Return what a Secret holds, or why that is of no use."""
-    if stored is None:
-        return None, ""
-    try:
-        return read_secret(stored.get("data") or {}), ""
-    except ValueError as error:
-        return None, str(error)
 
 
 def _load(context: ssl.SSLContext, generation: Generation) -> None:

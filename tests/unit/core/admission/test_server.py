@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from kaito.core import KaitoError, SystemClock
 from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
 from kaito.core.admission.server import MAX_BODY_BYTES, MAX_SECONDS, seconds_of
-from kaito.core.certificates import issue
+from kaito.core.certificates import signing
 
 
 async def allow(_request: AdmissionRequest) -> Verdict:
@@ -46,11 +46,11 @@ HANDLERS = {"/allow": allow, "/deny": deny, "/label": label, "/fail": fail, "/ha
 
 
 def context_of(folder: Path) -> tuple[ssl.SSLContext, bytes]:
-    generation = issue(("127.0.0.1",), datetime.now(UTC), timedelta(days=1))
-    (folder / "pair").write_bytes(generation.key + generation.certificate)
+    generation = signing.issue(["127.0.0.1"], datetime.now(UTC), timedelta(days=1))
+    (folder / "pair").write_text(generation["key"] + generation["certificate"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "pair")
-    return context, generation.authority
+    return context, generation["authority"]["pem"].encode()
 
 
 class Asking:

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaito.core.certificates import Action, Material, Policy, decide, issue
+from kaito.core.certificates import Action, Generation, Material, Policy, decide, signing
+from kaito.core.certificates.generation import generation_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 POLICY = Policy()
 NAMES = frozenset({"hook.example.svc"})
+
+
+def issue(names: frozenset[str], now: datetime, lifetime: timedelta) -> Generation:
+    return generation_of(signing.issue([*names], now, lifetime))
+
+
 FIRST, SECOND = issue(NAMES, START, 90 * DAY), issue(NAMES, START + 60 * DAY, 90 * DAY)
 CURRENT = Material(FIRST, (FIRST.authority,))
 STAGED = CURRENT.staged(SECOND, START + 60 * DAY + POLICY.overlap, START + 60 * DAY)

@@ -100,17 +100,17 @@ async def test_a_rotation_is_trusted_before_it_is_served_and_the_old_authority_a
     await clock.advance((POLICY.lifetime * 0.7).total_seconds())
     await fast.look()
     assert fast._served is old, "the new one is only staged"
-    staged = read_secret((await secret(client))["data"])
+    staged = await read_secret((await secret(client))["data"])
     assert staged.upcoming is not None
     (bundle,) = await bundles(client)
     trusted = base64.b64decode(bundle)
-    assert old.authority in trusted
-    assert staged.upcoming.authority in trusted
+    assert old.authority.pem in trusted
+    assert staged.upcoming.authority.pem in trusted
     await clock.advance(POLICY.overlap.total_seconds())
     await fast.look()
     assert fast._served == staged.upcoming
     assert slow._served == old, "it did not look yet, and is trusted still"
-    assert old.authority in base64.b64decode((await bundles(client)).pop())
+    assert old.authority.pem in base64.b64decode((await bundles(client)).pop())
     await slow.look()
     assert slow._served == fast._served
 
