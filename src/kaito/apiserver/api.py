@@ -4,15 +4,17 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import orjson
 from aiohttp import web
 
-from kaito.apiserver import deletion, request, status, subresources
+from kaito.apiserver import authorization, deletion, request, reviews, status, subresources
 from kaito.apiserver.admission import Write
 from kaito.apiserver.answers import json_answer
-from kaito.apiserver.audit import ADMIN, AuditEvent
+from kaito.apiserver.audit import AuditEvent
+from kaito.apiserver.authorization import Action
+from kaito.apiserver.identity import Identities, Identity
 from kaito.apiserver.pod_logs import PodLogs
 from kaito.apiserver.pod_streams import STREAMS, PodStreams
 from kaito.apiserver.reads import Reader
@@ -30,8 +32,6 @@ _MAX_BODY_BYTES = 3 << 20
 
 _MAX_MANAGER = 128
 B = TypeVar("B")
-USER: Final[Object] = {"username": ADMIN, "groups": ["system:masters", "system:authenticated"]}
-"""The one user of this server."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Call:
     options: Options
     accepted: Accepted
     audit: AuditEvent
+    who: Identity
 
 
 class ResourceApi:
@@ -56,6 +57,7 @@ class ResourceApi:
         logs: PodLogs,
         pods: PodStreams,
         webhooks: WebhookAdmission,
+        identities: Identities,
         clock: Clock,
         chance: random.Random,
         bookmark_seconds: float,
@@ -65,6 +67,7 @@ class ResourceApi:
         self._logs = logs
         self._webhooks = webhooks
         self._pods = pods
+        self._identities = identities
         self._clock = clock
         self._chance = chance
         self._bookmark_seconds = bookmark_seconds
@@ -77,7 +80,9 @@ class ResourceApi:
         self._writer.store.wake_watchers()
         self._pods.stop()
 
-    async def answer(self, http: web.BaseRequest, target: Target, audit: AuditEvent) -> web.StreamResponse:
+    async def answer(
+        self, http: web.BaseRequest, target: Target, audit: AuditEvent, who: Identity
+    ) -> web.StreamResponse:
         """Answer a request for a resource. Raises ApiError for what is refused."""
         resource = self._writer.registry.find(target.gv, target.plural)
         if resource is None:
@@ -85,7 +90,8 @@ class ResourceApi:
         options = Options(dict(http.rel_url.query))
         audit.target = target
         audit.verb = verb_of(http.method, target, options)
-        call = Call(http, resource, target, options, request.parse_accept(http.headers.get("Accept", "")), audit)
+        _authorize(who, audit.verb, target)
+        call = Call(http, resource, target, options, request.parse_accept(http.headers.get("Accept", "")), audit, who)
         if target.subresource and target.subresource != "status":
             return await self._subresource(call)
         if target.subresource and not resource.has_status:
@@ -118,7 +124,7 @@ class ResourceApi:
         def run(gate: Gate | None, given: B) -> Outcome:
             return verb(replace(write, gate=gate), given)
 
-        outcome, warnings = await self._webhooks.run(USER, run, body)
+        outcome, warnings = await self._webhooks.run(call.who.user_info, run, body)
         return self._written(call, replace(outcome, warnings=(*outcome.warnings, *warnings)))
 
     def _written(self, call: Call, outcome: Outcome) -> web.Response:
@@ -165,8 +171,8 @@ class ResourceApi:
 
     async def _create(self, call: Call) -> web.StreamResponse:
         body = await self._body(call)
-        if call.resource.group in ("authorization.k8s.io", "authentication.k8s.io"):
-            return json_answer(_review(request.expect_object(body, call.resource)), 201)
+        if call.resource.group in reviews.GROUPS:
+            return json_answer(reviews.answered(request.expect_object(body, call.resource), call.who), 201)
         return await self._admitted(call, self._writer.create, body)
 
     async def _update(self, call: Call) -> web.StreamResponse:
@@ -214,6 +220,9 @@ class ResourceApi:
             return self._written(
                 call, subresources.write_scale(self._writer, self._write(call), _content_type(call), raw)
             )
+        if name == "token" and method == "POST":
+            account, body = self._writer.live(self._write(call)), await self._body(call)
+            return json_answer(self._identities.answer_token_request(account, body), 201)
         if name in ("binding", "eviction") and method == "POST":
             body = await self._body(call)
             action = subresources.bind if name == "binding" else subresources.evict
@@ -255,8 +264,8 @@ def verb_of(method: str, target: Target, options: Options) -> str:
     return verb
 
 
-def _review(body: Object) -> Object:
-    """Answer what the caller may do and who it is: there is one user, who may do everything."""
-    if body["kind"] == "SelfSubjectReview":
-        return {**body, "status": {"userInfo": USER}}
-    return {**body, "status": {"allowed": True}}
+def _authorize(who: Identity, verb: str, target: Target) -> None:
+    resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
+    action = Action(verb, target.gv.group, resource, target.namespace, target.name)
+    if not authorization.may(who, action):
+        raise authorization.refusal(who, action)

@@ -31,6 +31,7 @@ class AuditEvent:
     user_agent: str = ""
     source: str = ""
     user: str = "system:anonymous"
+    groups: tuple[str, ...] = ("system:unauthenticated",)
     target: Target | None = None
     name: str = ""
     result_version: str = ""
@@ -46,7 +47,7 @@ class AuditEvent:
             "stage": "ResponseComplete",
             "requestURI": self.uri,
             "verb": self.verb,
-            "user": {"username": self.user, "groups": ["system:masters"] if self.user == ADMIN else []},
+            "user": {"username": self.user, "groups": list(self.groups)},
             "sourceIPs": [self.source],
             "userAgent": self.user_agent,
             "responseStatus": {"metadata": {}, "code": code},
@@ -73,7 +74,7 @@ class AuditEvent:
 
 
 ADMIN = "kubernetes-admin"
-"""The one user of this server: whoever holds the token."""
+"""Whoever holds the server's own token."""
 
 
 class AuditLog:

@@ -8,6 +8,9 @@ from kaito.apiserver.schema import FieldError, StructuralSchema, definition_erro
 from kaito.core.objects import Object
 
 _VERSION_NAME = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""In the order in which a real server lists those of custom resources."""
+
 _STAGES = {"alpha": 0, "beta": 1, None: 2}
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _NAME_RULE = (
@@ -122,6 +125,7 @@ def _resource(spec: Object, version: Object, storage: str) -> Resource:
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
         subresources=tuple(name for name in ("status", "scale") if name in subresources),
+        verbs=_VERBS,
         list_kind=names.get("listKind", ""),
         custom=CustomVersion(
             storage_version=storage,

@@ -11,6 +11,7 @@ _SUBRESOURCE_KINDS = {
     "scale": (GroupVersion("autoscaling", "v1"), "Scale", ("get", "patch", "update")),
     "binding": (GroupVersion("", "v1"), "Binding", ("create",)),
     "eviction": (GroupVersion("policy", "v1"), "Eviction", ("create",)),
+    "token": (GroupVersion("authentication.k8s.io", "v1"), "TokenRequest", ("create",)),
     "log": (GroupVersion("", "v1"), "Pod", ("get",)),
     "exec": (GroupVersion("", "v1"), "PodExecOptions", ("create", "get")),
     "attach": (GroupVersion("", "v1"), "PodAttachOptions", ("create", "get")),

@@ -84,10 +84,7 @@ def field_predicate(resource: Resource, selector: str) -> Predicate | None:
                 f'"{requirement.path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
             )
         if requirement.path not in allowed:
-            raise status.bad_request(
-                f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label selector "", '
-                f'field selector "{selector}": field label not supported: {requirement.path}'
-            )
+            raise status.bad_request(f"field label not supported: {requirement.path}")
     return lambda obj: all(
         (field_value(resource, obj, wanted.path) == wanted.value) is wanted.equal for wanted in requirements
     )

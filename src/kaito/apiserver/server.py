@@ -20,6 +20,7 @@ from kaito.apiserver import tls
 from kaito.apiserver.api import ResourceApi
 from kaito.apiserver.audit import AuditLog
 from kaito.apiserver.http import FrontDoor
+from kaito.apiserver.identity import Identities
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.lifecycle import Lifecycle
 from kaito.apiserver.memory import give_back
@@ -87,12 +88,14 @@ class EmbeddedServer:
         self._writer = Writer(store, registry, addresses, options.chance)
         self.lifecycle = Lifecycle(self._writer, options.clock)
         self._webhooks = WebhookAdmission(store, registry, options.chance)
+        identities = Identities(store, token, options.clock, options.chance)
         self._api = ResourceApi(
             reader,
             self._writer,
             PodLogs(store, options.kubelet_token_file),
             PodStreams(store, options.kubelet_token_file),
             self._webhooks,
+            identities,
             options.clock,
             options.chance,
             options.bookmark_seconds,
@@ -103,7 +106,7 @@ class EmbeddedServer:
             OpenApi(registry),
             self._audit,
             options.clock,
-            token,
+            identities,
             lambda: f"{options.bind}:{self.port}",
         )
 

@@ -102,8 +102,14 @@ def bad_request(message: str) -> ApiError:
 def forbidden(group: str, resource: str, name: str, why: str, causes: Iterable[Mapping[str, str]] = ()) -> ApiError:
     """403 for what the state of the cluster does not allow."""
     details = {"name": name, "group": group, "kind": resource, "causes": [dict(cause) for cause in causes]}
-    message = f'{qualified(group, resource)} "{name}" is forbidden: {why}'
+    subject = f'{qualified(group, resource)} "{name}"' if name else qualified(group, resource)
+    message = f"{subject} is forbidden: {why}"
     return _error(403, "Forbidden", message, details)
+
+
+def forbidden_path(why: str) -> ApiError:
+    """403 for a path that is no resource."""
+    return _error(403, "Forbidden", f"forbidden: {why}")
 
 
 def unauthorized() -> ApiError:
