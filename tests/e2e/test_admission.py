@@ -52,7 +52,8 @@ def bundles(cluster: Cluster) -> set[str]:
 
 def test_a_wrong_name_is_refused_with_the_field_and_the_closest(cluster: Cluster) -> None:
     said = cluster.refused("create", manifest=WRONG)
-    assert said.startswith('The Workspace "wrong" is invalid: inference.preset.name: ')
+    assert said.startswith("Warning: "), "what is left to fill in"
+    assert 'The Workspace "wrong" is invalid: inference.preset.name: ' in said
     assert "phi-3-mini-4k-instruct" in said
     assert cluster.object("workspace", "wrong") is None
 

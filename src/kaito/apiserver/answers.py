@@ -33,7 +33,7 @@ def text_answer(text: str, code: int = 200) -> web.Response:
 
 def refusal(error: ApiError) -> web.Response:
     """Return the answer of a refused request."""
-    response = json_answer(status_body(error.status), error.code)
+    response = json_answer(status_body(error.status), error.code, warnings=error.warnings)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(round(error.retry_after))
     return response

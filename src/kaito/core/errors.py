@@ -49,7 +49,12 @@ class Status:
 
 
 class ApiError(KaitoError):
-    """An API server refused a request. `status` is its own account; `code` is the HTTP status code."""
+    """An API server refused a request. `status` is its own account; `code` is the HTTP status code.
+
+    `warnings` go out with a refusal of our own API server; a client that was refused has none.
+    """
+
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, status: Status, *, retry_after: float | None = None) -> None:
         super().__init__(status.reason or "ApiError", status.message, retry_after=retry_after)

@@ -147,6 +147,9 @@ async def test_warnings_reach_the_client(api, judge):
     judge.validate = lambda _request: Verdict(warnings=("mind the gap",))
     made = await api("POST", CONFIG_MAPS, config_map())
     assert made.headers["Warning"] == '299 - "mind the gap"'
+    judge.validate = lambda _request: Verdict(False, ("mind the gap",), message="no")
+    refused = await api("POST", CONFIG_MAPS, config_map("b"))
+    assert (refused.code, refused.headers["Warning"]) == (403, '299 - "mind the gap"')
 
 
 async def test_a_mutating_webhook_changes_what_is_stored_before_it_is_validated(api, judge):

@@ -13,6 +13,7 @@ from kaito.apiserver.webhooks.call import Caller
 from kaito.apiserver.webhooks.gate import Gate
 from kaito.apiserver.webhooks.question import ReviewNeededError
 from kaito.apiserver.webhooks.registered import Registered
+from kaito.core.errors import ApiError
 from kaito.core.objects import Object
 
 B = TypeVar("B")
@@ -38,7 +39,8 @@ class WebhookAdmission:
     async def run(self, user: Object, verb: Callable[[Gate | None, B], R], body: B) -> tuple[R, tuple[str, ...]]:
         """Run a verb with a body, as often as it takes; return its outcome and the webhooks' warnings.
 
-        Raises ApiError: what the verb refuses, or a webhook does.
+        Raises ApiError: what the verb refuses, or a webhook does; with the warnings, as kube-apiserver sends them then
+        too.
         """
         if not self._registered.any():
             return verb(None, body), ()
@@ -47,6 +49,9 @@ class WebhookAdmission:
             gate.restart()
             try:
                 return verb(gate, copy.deepcopy(body)), tuple(gate.warnings)
+            except ApiError as error:
+                error.warnings = tuple(gate.warnings)
+                raise
             except ReviewNeededError as needed:
                 answers = await asyncio.gather(*(self._caller.ask(question) for question in needed.questions))
                 gate.answers.update(
