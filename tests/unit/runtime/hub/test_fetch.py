@@ -1,8 +1,5 @@
 """However long it takes: what passes is tried again, the board says how far it is, and no secret is said."""
 
-import os
-import signal
-import threading
 import time
 from typing import Any
 
@@ -89,26 +86,6 @@ def test_the_size_is_told_before_the_first_byte_and_can_be_refused(model: HubMod
     with pytest.raises(FatalError, match=str(SIZE)):
         fetch(model, board, refuse)
     assert not hub.sent
-
-
-def test_a_signal_ends_it_at_once(model: HubModel, hub: FakeHub, board: Board) -> None:
-    hub.troubles.hang = True
-
-    class TerminatedError(Exception):
-        pass
-
-    def end(*_: object) -> None:
-        raise TerminatedError
-
-    before = signal.signal(signal.SIGTERM, end)
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    timer.start()
-    try:
-        with pytest.raises(TerminatedError):
-            fetch(model, board)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        timer.cancel()
 
 
 def test_neither_token_nor_signature_is_logged(

@@ -30,13 +30,29 @@ def test_vllm_is_started_with_the_folder_and_clients_see_the_repository(hub: Fak
     assert after.weights.config == {"model_type": "qwen2"}
 
 
+def serving(hub: FakeHub, folder: Path) -> subprocess.Popen[str]:
+    arguments = ["serve", f"--model={NAME}", f"--download-dir={folder}", "--host=127.0.0.1", "--port=0"]
+    command = [sys.executable, "-m", "kaito.runtime.main", *arguments, "--kaito-admin-port=0"]
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
 def test_a_model_that_cannot_be_had_ends_the_process_with_reason_and_remedy(hub: FakeHub, tmp_path: Path) -> None:
     hub.repositories[NAME].gated = True
-    arguments = ["serve", f"--model={NAME}", f"--download-dir={tmp_path}", "--host=127.0.0.1", "--port=0"]
-    command = [sys.executable, "-m", "kaito.runtime.main", *arguments, "--kaito-admin-port=0"]
-    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    assert '"reason": "ModelAccessRequired"' in ended.stderr
-    assert "modelAccessSecret" in ended.stderr
-    assert "vllm" not in ended.stderr.lower()
+    with serving(hub, tmp_path) as process:
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert '"reason": "ModelAccessRequired"' in said
+    assert "modelAccessSecret" in said
+    assert "vllm" not in said.lower()
+
+
+def test_a_process_that_still_downloads_ends_at_once_when_it_is_told_to(hub: FakeHub, tmp_path: Path) -> None:
+    hub.troubles.cuts, hub.troubles.cut_after = ["stall"], 1000
+    with serving(hub, tmp_path) as process:
+        while not hub.sent["model.safetensors"]:
+            assert process.poll() is None
+        process.terminate()
+        said = process.communicate(timeout=5)[1]
+    assert process.returncode == 0
+    assert "ended before it was ready" in said
