@@ -88,16 +88,16 @@ class Cluster:
             logs += f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) + "\n"
         return f"{objects}\n{events}\n{logs}"
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a person's shell that works on this cluster."""
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path, "TERM": "xterm"}
+
     def _run(
         self, command: list[str], check: bool, timeout: float, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self.kubeconfig),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=environment, input=stdin, check=False
+            command, capture_output=True, text=True, timeout=timeout, env=self.environment(), input=stdin, check=False
         )
         if check and done.returncode != 0:
             pytest.fail(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}{done.stderr}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import httpx
 import openai
 import pytest
 from cluster import EXAMPLES, Cluster
+from terminal import terminal
 
 NAME = "workspace-phi-3-mini"
 
@@ -65,6 +67,23 @@ def test_chat_answers_the_curl_of_the_page(workspace: Cluster) -> None:
     body = json.loads(answer.stdout)
     assert list(body) == ["Result"]
     assert "stand-in" in body["Result"], "the stand-in must say that it is one"
+
+
+def test_the_pages_kubectl_run_line_works_as_printed(workspace: Cluster) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the ClusterIP's port 80 needs root")
+    line = (
+        "kubectl run -it --rm --restart=Never curl --image=curlimages/curl -- curl -X POST http://$CLUSTERIP/chat "
+        '-H "accept: application/json" -H "Content-Type: application/json" '
+        r'-d "{\"prompt\":\"YOUR QUESTION HERE\"}"'
+    )
+    environment = {**workspace.environment(), "CLUSTERIP": cluster_ip(workspace)}
+    with terminal(["sh", "-c", line], environment) as screen:
+        assert screen.end() == 0, screen.shown
+    assert re.search(r'\{"Result": ?".*stand-in.*"\}', screen.shown), screen.shown
+    assert 'pod "curl" deleted' in screen.shown
+    assert "warning" not in screen.shown
+    assert workspace.object("pod", "curl") is None
 
 
 def test_the_openai_client_gets_a_completion(workspace: Cluster) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -37,19 +36,14 @@ def shell(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", "pod/shell", "--timeout=60s")
 
 
-def environment(cluster: Cluster) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "PATH": path, "TERM": "xterm"}
-
-
 def kubectl(cluster: Cluster, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        ["kubectl", *arguments], capture_output=True, input=stdin, timeout=120, env=environment(cluster), check=False
+        ["kubectl", *arguments], capture_output=True, input=stdin, timeout=120, env=cluster.environment(), check=False
     )
 
 
 def in_terminal(cluster: Cluster, *arguments: str) -> AbstractContextManager[Terminal]:
-    return terminal(["kubectl", *arguments], environment(cluster))
+    return terminal(["kubectl", *arguments], cluster.environment())
 
 
 def test_exec_runs_in_the_containers_environment(shell: Cluster) -> None:
@@ -133,7 +127,7 @@ def forwarded(cluster: Cluster, target: str, remote: int) -> Iterator[tuple[int,
     local = free_port()
     command = ["kubectl", "port-forward", target, f"{local}:{remote}"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(cluster)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=cluster.environment()
     )
     try:
         assert process.stdout is not None
@@ -187,7 +181,7 @@ def test_a_forwarded_port_answers(web: Cluster, target: str, port: int) -> None:
 
 
 def run_it(name: str, *command: str, options: tuple[str, ...] = ("-it",)) -> list[str]:
-    return ["run", *options, "--rm", "--restart=Never", name, "--image=busybox", "--command", "--", *command]
+    return ["run", *options, "--rm", "--restart=Never", name, "--image=busybox", "--", *command]
 
 
 def test_run_it_shows_all_of_a_program_that_has_ended_at_once(cluster: Cluster) -> None:

@@ -25,14 +25,22 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "pause": ("sleep", "infinity"),
 }
 """Repository, or its last part -> entrypoint on this machine."""
+FIXED = frozenset(["kaito-runtime", "pause"])
+"""Those of them whose entrypoint takes whatever arguments there are."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What an image stands for. `own` images get our own programs first on their PATH."""
+    """What an image stands for. `own` images get our own programs first on their PATH.
+
+    With `gives_way`, arguments whose first is a program themselves say what runs. So it is with the everyday images:
+    they have a command (replaced by arguments) and no entrypoint, or an entrypoint that looks for this itself. Source:
+    the Dockerfiles of busybox, debian and python, the entrypoint.sh of curlimages/curl.
+    """
 
     entrypoint: tuple[str, ...]
     own: bool
+    gives_way: bool
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,8 @@ class Images:
         for table in (self.extra, KNOWN):
             for name in names:
                 if name in table:
-                    return Program(table[name], own=name == "kaito-runtime")
+                    gives_way = table is KNOWN and name not in FIXED
+                    return Program(table[name], own=name == "kaito-runtime", gives_way=gives_way)
         known = ", ".join(sorted({*KNOWN, *self.extra}))
         raise KaitoError(
             "ErrImagePull",

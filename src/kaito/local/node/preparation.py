@@ -7,7 +7,7 @@ from pathlib import Path
 from kaito.core.objects import Object
 from kaito.local.node.containers import ContainerStart
 from kaito.local.node.environment import Sources, container_environment, expand
-from kaito.local.node.images import Images, resolve
+from kaito.local.node.images import Images, Program, resolve
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.lifecycle import Start, pod_grace
 from kaito.local.node.mounts import plan_mounts
@@ -40,7 +40,7 @@ def prepare_container(
     program = machine.images.program(container.get("image", ""))
     env = container_environment(container, sources, machine.host_env, own=program.own)
     plan = plan_mounts(pod, container, volumes, env, namespaced=machine.namespaced)
-    argv = arguments(container, program.entrypoint, env)
+    argv = arguments(container, program, env)
     argv, env = rewrite_all(argv, env, plan.rewrites)
     work = private_folder(machine.layout.attempt(uid, name, start.attempt) / "work")
     cwd = rewrite(container.get("workingDir") or "", plan.rewrites)
@@ -65,7 +65,9 @@ def prepare_container(
     return ContainerStart(record, argv, env, cwd, pod_grace(pod), plan.mounts)
 
 
-def arguments(container: Object, entrypoint: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
+def arguments(container: Object, program: Program, env: Mapping[str, str]) -> list[str]:
     """Return the words to execute: `command` replaces the image's entrypoint, `args` follow; `$(VAR)` is replaced."""
-    words = [*(container.get("command") or entrypoint), *(container.get("args") or ())]
-    return [expand(word, env) for word in words]
+    command, args = ([expand(word, env) for word in container.get(name) or ()] for name in ("command", "args"))
+    if not command and args and program.gives_way and resolve(args[:1], env.get("PATH", ""), None):
+        return args
+    return [*(command or program.entrypoint), *args]

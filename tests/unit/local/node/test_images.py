@@ -4,6 +4,9 @@ import pytest
 
 from kaito.core import KaitoError
 from kaito.local.node.images import Images, resolve
+from kaito.local.node.preparation import arguments
+
+ENVIRONMENT = {"PATH": "/bin:/usr/bin", "WHO": "world"}
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,25 @@ def test_programs_are_found_on_the_path_or_by_their_own() -> None:
     assert resolve([sys.executable], "", None) == sys.executable
     assert resolve(["no-such-program"], "/bin", None) is None
     assert resolve(["/no/such"], "/bin", None) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "container", "executed"),
+    [
+        ("curlimages/curl", {"args": ["-s", "http://a"]}, ["curl", "-s", "http://a"]),
+        ("curlimages/curl", {"args": ["http://a"]}, ["curl", "http://a"]),
+        ("curlimages/curl", {"args": ["sh", "-c", "true"]}, ["sh", "-c", "true"]),
+        ("curlimages/curl", {}, ["curl"]),
+        ("busybox", {"args": ["sh"]}, ["sh"]),
+        ("busybox", {"args": ["-c", "echo $(WHO)"]}, ["sh", "-c", "echo world"]),
+        ("busybox", {"args": ["no-such-program"]}, ["sh", "no-such-program"]),
+        ("busybox", {"command": ["echo"], "args": ["sh"]}, ["echo", "sh"]),
+        ("kaito-runtime", {"args": ["sh"]}, ["kaito-runtime", "sh"]),
+        ("mine", {"args": ["sh"]}, ["app", "sh"]),
+    ],
+)
+def test_arguments_that_begin_with_a_program_replace_the_command_of_an_everyday_image(
+    image: str, container: dict[str, list[str]], executed: list[str]
+) -> None:
+    program = Images({"mine": ("app",)}).program(image)
+    assert arguments(container, program, ENVIRONMENT) == executed
