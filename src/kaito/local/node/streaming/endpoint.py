@@ -116,12 +116,12 @@ class Streaming:
             return web.Response(status=refusal.code, text=str(refusal))
         if kind == "websocket":
             socket = await websocket.accept_websocket(request, (websocket.TUNNEL_PROTOCOL,))
-            await forward_ports(websocket.WebSocketTunnel(socket), address)
+            await forward_ports(websocket.WebSocketTunnel(socket), _pod(request).name, address)
             await socket.close()
             return socket
         head = switching_protocols({"Upgrade": SPDY, PROTOCOL_HEADER: protocol})
         async with take_over(request, head) as connection:
-            await forward_ports(connection, address)
+            await forward_ports(connection, _pod(request).name, address)
         return TakenOver()
 
 

@@ -17,9 +17,12 @@ CREATION_SECONDS = 30.0
 """Seconds that a client has to open the second stream of a pair. Source: kubelet's DefaultStreamCreationTimeout."""
 
 
-async def forward_ports(carrier: ByteConnection, address: str) -> None:
-    """Serve one client until it ends the connection; then every connection that it had is closed."""
-    forwarder = _Forwarder(address)
+async def forward_ports(carrier: ByteConnection, pod: str, address: str) -> None:
+    """Serve one client until it ends the connection; then every connection that it had is closed.
+
+    `pod` is what a failure calls the pod; its ports are at `address`.
+    """
+    forwarder = _Forwarder(pod, address)
     try:
         await SpdyConnection(carrier, forwarder.opened).run()
     finally:
@@ -36,7 +39,8 @@ class _Pair:
 class _Forwarder:
     """Pairs the streams of one client by their `requestid`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, pod: str, address: str) -> None:
+        self._pod = pod
         self._address = address
         self._waiting: dict[str, _Pair] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,7 +78,7 @@ class _Forwarder:
                 reader, writer = await asyncio.open_connection(self._address, port, limit=READ_BYTES)
         except OSError as failure:  # TimeoutError is one
             cause = os.strerror(failure.errno).lower() if failure.errno else "i/o timeout"
-            text = f"failed to connect to port {port} of the pod: dial tcp {self._address}:{port}: connect: {cause}"
+            text = f"error forwarding port {port} to pod {self._pod}: dial tcp {self._address}:{port}: connect: {cause}"
             with contextlib.suppress(ConnectionError):
                 await error.write(text.encode())
         else:
