@@ -39,7 +39,7 @@ async def read_secret(data: Mapping[str, str]) -> Material:
 async def _ask(question: Mapping[str, Any]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-I",
+        "-P",
         _PROGRAM,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

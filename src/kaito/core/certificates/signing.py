@@ -1,6 +1,6 @@
 """Makes and reads certificates, in a process of its own: the library for it costs 10 MB that are never given back.
 
-Run as `python -I signing.py` with a JSON question on standard input and the answer on standard output, so that no key
+Run as `python -P signing.py` with a JSON question on standard input and the answer on standard output, so that no key
 touches argv or a disk. Of this package it imports nothing, which would take longer than its work. Moments are Unix
 seconds, certificates and keys PEM text.
 
