@@ -11,6 +11,8 @@ from kaito.core.errors import KaitoError
 from kaito.local.supervisor import SupervisorSettings, find_running, launch, prepare, supervise
 
 DEMO_MANIFEST = "examples/inference/kaito_workspace_phi_3.yaml"
+SMALL_MANIFEST = "examples/inference/kaito_workspace_qwen_2.5_0.5b.yaml"
+"""Whose real weights a CPU can serve."""
 
 
 def start(
@@ -28,7 +30,9 @@ def start(
     paths = cluster_directory(directory)
     running = find_running(paths)
     if running is not None:
-        console.print(f"A cluster runs in {paths.root} already.", highlight=False)
+        had = running.state.settings.weights
+        others = f", with --weights {had}; `kaito down` before you start it with others" if had != weights else ""
+        console.print(f"A cluster runs in {paths.root} already{others}.", highlight=False, soft_wrap=True)
         print_next(console, running.state.settings)
         return
     settings = SupervisorSettings(
@@ -58,7 +62,7 @@ def print_next(console: Console, settings: SupervisorSettings) -> None:
     console.print("\nNext:", highlight=False)
     for command in (
         f"export KUBECONFIG={settings.client_kubeconfig}",
-        f"kubectl apply -f {DEMO_MANIFEST}",
+        f"kubectl apply -f {SMALL_MANIFEST if settings.weights == 'hub' else DEMO_MANIFEST}",
         "kubectl get workspace -w",
     ):
         console.print(f"  {command}", highlight=False, soft_wrap=True)

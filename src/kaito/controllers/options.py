@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_absolute,
         default=default.settings.weights_cache_dir,
         metavar="DIR",
-        help="folder of the nodes that keeps stand-in weights from one pod to the next",
+        help="folder of the nodes that keeps stand-ins and downloads from one pod to the next",
     )
     add("--runtime-image", default=default.settings.runtime_image, metavar="IMAGE", help="image of new workloads")
     add(

@@ -93,6 +93,13 @@ def test_every_preset_serves_its_whole_context_on_one_a100(preset):
     assert (plan.nodes, plan.max_model_len) == (1, plan.preset.context_length)
 
 
+def test_one_preset_is_small_enough_for_a_cpu_free_for_all_and_fits_the_page_s_machine():
+    plan = plan_of("qwen2.5-0.5b-instruct", "Standard_NC6s_v3")
+    assert plan.preset.weight_bytes / 2 < 600_000_000  # parameters, of two bytes each
+    assert not plan.preset.gated
+    assert (plan.nodes, plan.max_model_len, plan.dtype) == (1, plan.preset.context_length, "float16")
+
+
 @pytest.mark.parametrize("preset", ["falcon-7b", "mistral-7b-instruct", "llama-3.1-8b-instruct"])
 def test_seven_billion_parameters_do_not_fit_a_v100_and_the_sizes_that_do_are_named(preset):
     with pytest.raises(KaitoError) as caught:

@@ -135,6 +135,6 @@ def template_values(snapshot: Snapshot, version: str, image: str) -> dict[str, A
         "own_config_map": config_map_name(name),
         "admin_secret": admin_secret_name(name),
         "hub_secret": options.model_access_secret if options else None,
-        "startup_seconds": startup_seconds(plan),
+        "startup_seconds": startup_seconds(plan, settings),
         "contracts": contracts,
     }

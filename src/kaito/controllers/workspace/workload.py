@@ -22,8 +22,13 @@ def config_map_name(workspace_name: str) -> str:
     return f"{workspace_name}-inference-config"
 
 
-def startup_seconds(plan: Plan) -> int:
-    """Return how long the server may take: 15 minutes and 18 s per GiB of weights, within bounds. Source: KAITO."""
+def startup_seconds(plan: Plan, settings: Settings) -> int:
+    """Return how long the server may take: 15 minutes and 18 s per GiB of weights, within bounds. Source: KAITO.
+
+    A download may take the longest: it says itself what is in its way, and what ends it half-way has it begin anew.
+    """
+    if settings.weights == HUB:
+        return STARTUP_SECONDS[1]
     wanted = 900 + 18 * plan.preset.weight_bytes / (1 << 30)
     return int(min(max(wanted, STARTUP_SECONDS[0]), STARTUP_SECONDS[1]))
 
@@ -78,12 +83,11 @@ def stand_in_args(plan: Plan) -> list[str]:
 
 
 def weights_volume(plan: Plan, settings: Settings) -> dict[str, Any]:
-    """Return the volume that holds the weights: kept on the node, but for downloads, which go with the pod."""
-    if settings.weights == HUB:
-        return {"emptyDir": {}}
-    if settings.weights == STAND_IN:
-        folder = f"{settings.weights_cache_dir.rstrip('/')}/{plan.preset.name}"
-        return {"hostPath": {"path": folder, "type": "DirectoryOrCreate"}}
+    """Return the volume that holds the weights: kept on the node. Downloads share one folder, the hub's own cache."""
+    if settings.weights in (HUB, STAND_IN):
+        folder = HUB if settings.weights == HUB else plan.preset.name
+        path = f"{settings.weights_cache_dir.rstrip('/')}/{folder}"
+        return {"hostPath": {"path": path, "type": "DirectoryOrCreate"}}
     return {"hostPath": {"path": f"{settings.weights.rstrip('/')}/{plan.preset.name}", "type": "Directory"}}
 
 
