@@ -2,21 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
-from kaito.api.fields import Name, Rule, Schemaless, rules
+from kaito.api.fields import Name, Rule, rules
 from kaito.api.formats import OBJECT_NAME, STRENGTH, Image, SecretName, Url, matches
 from kaito.api.meta import SpecModel
+from kaito.api.volume import Volume
 
 SecretNames = Annotated[tuple[SecretName, ...], Field(max_length=16)]
-
-Volume = Annotated[
-    Schemaless,
-    WithJsonSchema(
-        {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "minProperties": 1, "maxProperties": 1}
-    ),
-]
-"""A `core/v1.VolumeSource`: one property, that of its kind."""
 
 
 def exactly_one(*fields: str) -> str:

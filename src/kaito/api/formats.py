@@ -11,6 +11,9 @@ from pydantic import Field
 
 from kaito.api.fields import Rule, rules
 
+Schema = dict[str, Any]
+"""A JSON schema, or a part of one."""
+
 _WORD: Final = "[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?"
 _DNS_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_1123: Final = f"{_DNS_LABEL}([.]{_DNS_LABEL})*"
@@ -37,7 +40,7 @@ MIG_PROFILE: Final = "^[1-9]g[.][1-9][0-9]*gb$"
 METHOD: Final = "^[Qq]?[Ll][Oo][Rr][Aa]$"
 
 
-def matches(pattern: str, message: str) -> dict[str, Any]:
+def matches(pattern: str, message: str) -> Schema:
     """Return the `json_schema_extra` of a text that has this form."""
     return rules(Rule(f"self.matches('{pattern}')", message))
 
@@ -90,7 +93,7 @@ LabelKey = Annotated[
     Field(
         max_length=317,
         json_schema_extra=rules(
-            Rule(LABEL_KEY_RULE.replace("KEY", "self"), LABEL_KEY_MESSAGE.replace("keys", "a key"))
+            Rule(LABEL_KEY_RULE.replace("KEY", "self"), LABEL_KEY_MESSAGE.replace("label keys", "a label key"))
         ),
     ),
 ]

@@ -77,7 +77,7 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     obj = schema.default(obj)
     errors = schema.validate(obj, old)
     if resource.custom:
-        refuse(resource, obj, errors)
+        refuse(resource, obj, errors if old is not None else [*metadata.validate(obj, resource), *errors])
         return Shaped(obj, warnings, [])
     _refuse_wrong_types(resource, errors)
     obj = apply_defaults(stored_version(resource), resource.kind, obj)

@@ -233,9 +233,11 @@ def rule_errors(value: Any, schema: "StructuralSchema", old: Any, path: str) -> 
     if isinstance(value, dict):
         before = old if isinstance(old, dict) and schema.map_type != "atomic" else {}
         for name, item in value.items():
-            child = schema.properties.get(name) or schema.values
+            child, below = schema.properties.get(name), _join(path, name)
+            if child is None:
+                child, below = schema.values, f"{path}[{name}]"
             if child is not None:
-                yield from rule_errors(item, child, before.get(name), _join(path, name))
+                yield from rule_errors(item, child, before.get(name), below)
     elif isinstance(value, list) and schema.items is not None:
         for index, item in enumerate(value):
             yield from rule_errors(item, schema.items, _old_item(item, old, schema), f"{path}[{index}]")

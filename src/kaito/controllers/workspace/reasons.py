@@ -44,6 +44,17 @@ class Reason(StrEnum):
     ADAPTERS_NOT_SUPPORTED = "AdaptersNotSupported"
     PARTITION_NOT_SUPPORTED = "PartitionNotSupported"
     SELECTOR_NOT_SUPPORTED = "SelectorNotSupported"
+    INVALID_SPEC = "InvalidSpec"
+    FIELD_IMMUTABLE = "FieldImmutable"
+    MODEL_NAMES_CLASH = "ModelNamesClash"
+    LABEL_RESERVED = "LabelReserved"
+    SOURCE_NOT_ALLOWED = "SourceNotAllowed"
+    INVALID_VOLUME = "InvalidVolume"
+
+    # Good to know about a Workspace.
+    FIELD_WITHOUT_EFFECT = "FieldWithoutEffect"
+    SKU_RETIRED = "SKURetired"
+    CONTEXT_SHORTENED = "ContextShortened"
 
     # Something else is in the way.
     NODE_NOT_READY = "NodeNotReady"

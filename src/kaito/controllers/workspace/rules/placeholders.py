@@ -19,7 +19,7 @@ def placeholders(workspace: Workspace) -> Iterator[Finding]:
             yield Finding(
                 Reason.PLACEHOLDERS_LEFT,
                 path,
-                f"The manifest still has placeholders of the example: {path} ({', '.join(left)}).",
+                f"Placeholders of the example are left in {path} ({', '.join(left)}).",
                 "Replace them with your own values and apply it again; nothing was bought.",
                 admission="warned",
             )

@@ -1,10 +1,13 @@
 """What this release takes but does not do: said at once, so that nobody waits for it."""
 
+import re
 from collections.abc import Iterator
 
 from kaito.api import InferenceSpec, Workspace
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.rules.finding import Finding
+
+_FULL_STRENGTH = r"1(\.0+)?"
 
 
 def unserved(workspace: Workspace) -> Iterator[Finding]:
@@ -20,7 +23,7 @@ def unserved(workspace: Workspace) -> Iterator[Finding]:
             field = f"inference.adapters[{index}].source"
             how = "takes adapters from volumes only (volumeSource)"
             yield _unserved(Reason.ADAPTER_SOURCE_NOT_SUPPORTED, field, how)
-        if adapter.strength is not None and float(adapter.strength) != 1:
+        if adapter.strength is not None and not re.fullmatch(_FULL_STRENGTH, adapter.strength):
             field = f"inference.adapters[{index}].strength"
             yield _unserved(Reason.ADAPTER_SOURCE_NOT_SUPPORTED, field, "serves adapters at full strength only")
 

@@ -1,0 +1,108 @@
+"""Bad Workspaces: no API server takes one that schema and CEL know to be wrong, and each says where and what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asking import Api
+from bad_workspaces import EDITS, JUDGED, STRUCTURE
+from bad_workspaces.row import GOOD
+
+from kaito.api.crd import crds
+
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+NAME = "workspaces.kaito.sh"
+
+
+@pytest.fixture(scope="module")
+def installed(api: Api) -> Iterator[None]:
+    """Our CRD, if nobody has put it there before; one that was there stays."""
+    [definition] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
+    path = f"{DEFINITIONS}/{NAME}"
+    there = api.get(path).code == 200
+    if not there:
+        assert api.post(DEFINITIONS, definition).code == 201
+    api.until(lambda: api.get(path).body, _established)
+    api.until(lambda: api.get("/apis/kaito.sh/v1beta1/workspaces").code, lambda code: code == 200)
+    yield
+    if not there:
+        api.delete(path)
+        api.until(lambda: api.get(path).code, lambda code: code == 404)
+
+
+def _established(crd: dict[str, Any]) -> bool:
+    conditions = {one["type"]: one["status"] for one in crd.get("status", {}).get("conditions") or ()}
+    return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"
+
+
+def path_of(namespace: str, version: str = "v1beta1") -> str:
+    return f"/apis/kaito.sh/{version}/namespaces/{namespace}/workspaces"
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+@pytest.mark.parametrize("case", STRUCTURE)
+def test_a_bad_workspace_is_refused_with_its_field(installed: None, api: Api, case: str, version: str) -> None:
+    row = STRUCTURE[case]
+    answer = api.post(path_of("default", version), row.workspace(version), dryRun="All")
+    assert (answer.code, answer.reason) == (422, "Invalid"), answer.body
+    told = [
+        cause["message"]
+        for cause in answer.body["details"]["causes"]
+        if (cause["reason"], cause["field"]) == (row.cause, row.field)
+    ]
+    assert any(row.says in message for message in told), answer.body["details"]["causes"]
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_a_bad_edit_is_refused_with_its_field(installed: None, api: Api, namespace: str, case: str) -> None:
+    row = EDITS[case]
+    path = path_of(namespace)
+    assert api.post(path, row.before()).code == 201
+    answer = api.put(f"{path}/good", {**row.after(), "metadata": api.get(f"{path}/good").body["metadata"]})
+    assert (answer.code, answer.reason) == (422, "Invalid"), answer.body
+    told = [cause["message"] for cause in answer.body["details"]["causes"] if cause["field"] == row.field]
+    assert any(row.says in message for message in told), answer.body["details"]["causes"]
+
+
+@pytest.mark.parametrize("good", GOOD)
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+def test_a_good_workspace_is_taken(installed: None, api: Api, good: str, version: str) -> None:
+    answer = api.post(path_of("default", version), {**GOOD[good], "apiVersion": f"kaito.sh/{version}"}, dryRun="All")
+    assert answer.code == 201, answer.body
+
+
+@pytest.mark.parametrize("case", JUDGED)
+def test_what_only_the_rules_know_is_taken_without_a_webhook(installed: None, api: Api, case: str) -> None:
+    answer = api.post(path_of("default"), JUDGED[case].workspace(), dryRun="All", fieldValidation="Strict")
+    assert answer.code == 201, answer.body
+
+
+NO_OBJECT: dict[str, tuple[dict[str, Any], str]] = {
+    "a number for a name": ({"metadata": {"name": 5}}, ""),
+    "a list of labels": ({"metadata": {"name": "good", "labels": ["a"]}}, ""),
+    "a number as a label": ({"metadata": {"name": "good", "labels": {"a": 1}}}, ""),
+    "an unknown field": ({"replicas": 1}, 'unknown field "replicas"'),
+    "a spec, as other kinds have": ({"spec": {"inference": {}}}, 'unknown field "spec"'),
+    "a misspelt field": (
+        {"inference": {"preset": {"name": "falcon-7b", "acessMode": "public"}}},
+        'unknown field "inference.preset.acessMode"',
+    ),
+    "a field of another place": (
+        {"inference": {"preset": {"name": "falcon-7b"}, "instanceType": "x"}},
+        'unknown field "inference.instanceType"',
+    ),
+    "a misspelt label selector": (
+        {"resource": {**GOOD["inference"]["resource"], "labelSelectors": {}}},
+        'unknown field "resource.labelSelectors"',
+    ),
+    "another group": ({"apiVersion": "apps/v1"}, "the API version in the data (apps/v1"),
+}
+
+
+@pytest.mark.parametrize("case", NO_OBJECT)
+def test_what_is_no_workspace_is_a_bad_request(installed: None, api: Api, case: str) -> None:
+    changes, said = NO_OBJECT[case]
+    body = {**GOOD["inference"], **changes}
+    answer = api.post(path_of("default"), body, dryRun="All", fieldValidation="Strict")
+    assert (answer.code, answer.reason) == (400, "BadRequest"), answer.body
+    assert said in answer.message
