@@ -14,7 +14,7 @@ GOOD = {
     "apiVersion": "kaito.sh/v1beta1",
     "kind": "Workspace",
     "metadata": {"name": "phi", "namespace": "team"},
-    "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi"}}},
+    "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "phi"}}},
     "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
 }
 
