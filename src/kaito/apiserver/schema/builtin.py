@@ -58,6 +58,11 @@ def builtin_schema(api_version: str, kind: str) -> StructuralSchema | None:
     return named_type(name) if name else None
 
 
+def is_type(name: str) -> bool:
+    """Return whether the table holds a type."""
+    return name in _table()
+
+
 def named_type(name: str) -> StructuralSchema:
     """Return a type of the table, such as `core.v1.PodSpec`. Types may refer to themselves. Raises KeyError."""
     if name not in _TYPES:

@@ -7,7 +7,7 @@ must be given. Source: the struct tags of k8s.io/api v0.34, as `protobuf_fields.
 from typing import Any, Final
 
 from kaito.apiserver.protobuf import Field, fields_of
-from kaito.apiserver.schema.builtin import builtin_schema, named_type
+from kaito.apiserver.schema.builtin import builtin_schema, is_type, named_type
 from kaito.core.objects import Object
 
 _OMITTED: Final = object()
@@ -32,7 +32,7 @@ def empty_object(api_version: str, kind: str) -> Object:
 def wire_form(value: Object, name: str) -> Object:
     """Return `value`, of the named type (`core.v1.Pod`), as Go writes it. A type that is not known stays as it is."""
     known = fields_of(name)
-    if known is None:
+    if known is None or not is_type(name):
         return value
     required = named_type(name).required
     result = {key: item for key, item in value.items() if key not in known}

@@ -34,6 +34,11 @@ def test_an_object_in_which_nothing_is_set(api_version, kind, expected):
         ("core.v1.Container", {"name": "c", "args": []}, {"name": "c", "resources": {}}),
         ("core.v1.ContainerState", {"running": {}}, {"running": {"startedAt": None}}),
         ("core.v1.Volume", {"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}),
+        (
+            "core.v1.Volume",
+            {"name": "v", "azureFile": {"shareName": "s"}},
+            {"name": "v", "azureFile": {"shareName": "s"}},
+        ),
         ("no.such.Type", {"a": ""}, {"a": ""}),
     ],
 )
