@@ -54,6 +54,8 @@ def replicas(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -
         pytest.skip("the embedded cluster has one replica of each component and no election")
     port = free_port()
     command[command.index("--metrics-address") + 1] = f"127.0.0.1:{port}"
+    if "--webhook-port" in command:
+        command[command.index("--webhook-port") + 1] = str(free_port())
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             standby = Replica(process.pid, port)
