@@ -35,8 +35,8 @@ class Execution:
 
     async def close(self) -> None:
         """Let go of the command; if it still runs it is hung up."""
-        self.streams.close()
         self._closing.close()
+        self.streams.close()
         with contextlib.suppress(OSError):
             await self._closing.wait_closed()
 

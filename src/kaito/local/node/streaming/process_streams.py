@@ -67,7 +67,9 @@ class WriteEnd:
 
     def abort(self) -> None:
         """Close the descriptor, whatever is still to be written."""
-        self._writer.transport.abort()
+        transport = self._writer.transport
+        if transport.get_write_buffer_size() or not transport.is_closing():
+            transport.abort()  # which fails on one that has closed
 
 
 @dataclass
