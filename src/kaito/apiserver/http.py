@@ -4,7 +4,6 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from kaito.apiserver import authorization, discovery, status
@@ -19,9 +18,10 @@ from kaito.apiserver.request import parse_path
 from kaito.apiserver.resources import GroupVersion
 from kaito.core.clock import Clock
 from kaito.core.errors import ApiError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Object
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 _HEALTH = ("/healthz", "/livez", "/readyz", "/ping")
 

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
 from kaito.apiserver.server import EmbeddedServer, ServerOptions, certificates_of
 from kaito.core import configure_logging
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 _DESCRIPTION = """\
 example:

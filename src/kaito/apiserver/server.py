@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
 import yaml
 from aiohttp import web
 
@@ -36,8 +35,9 @@ from kaito.apiserver.writes import CRD_STORAGE, Writer
 from kaito.core import ConnectionSettings
 from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 
-_log = structlog.get_logger()
+_log = get_logger()
 _GIVE_BACK_EVERY = 10
 _CHECKPOINT_EVERY = 10
 _MAINTENANCE_SECONDS = 1.0

@@ -3,18 +3,17 @@
 import contextlib
 from typing import Final, Literal, Protocol
 
-import structlog
-
 from kaito.api.machine import MACHINE, TERMINATION_FINALIZER, Machine
 from kaito.core.client import Client
 from kaito.core.errors import ApiError, ConflictError, NotFoundError, TooManyRequestsError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Object
 from kaito.provisioner.lifecycle import Farewell, Notice, Progress
 from kaito.provisioner.metrics import ProvisionerMetrics
 from kaito.provisioner.node import NODE, POD, Node, Pod
 from kaito.provisioner.patches import machine_patch, node_patch, status_patch
 
-log = structlog.get_logger()
+log = get_logger()
 
 METHOD_NOT_ALLOWED: Final = 405
 

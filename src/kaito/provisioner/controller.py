@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-import structlog
 
 from kaito.api.machine import MACHINE
 from kaito.core import Controller, Event, KaitoError, Key, Manager
+from kaito.core.logs import get_logger
 from kaito.provisioner.act import Writer
 from kaito.provisioner.clouds import Cloud
 from kaito.provisioner.clouds.kwok import KwokCloud
@@ -17,7 +17,7 @@ from kaito.provisioner.node import NODE
 from kaito.provisioner.options import ProvisionerOptions, make_cloud
 from kaito.provisioner.reconciler import PROVIDER_ID_INDEX, MachineReconciler
 
-log = structlog.get_logger()
+log = get_logger()
 
 WORKERS: Final = 32
 """Machines that are worked on at a time: a create may wait for the cloud, and must not hold up the others."""

@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from kaito.api.machine import MACHINE, REGISTERED_LABEL, TERMINATION_FINALIZER, Machine
 from kaito.core.cache import Cache
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.provisioner.act import Writer
 from kaito.provisioner.clouds import Cloud, Instance, InstanceNotFoundError
 from kaito.provisioner.lifecycle import OWNED_LABELS, released
 from kaito.provisioner.limits import Limits
 from kaito.provisioner.node import NODE, Node
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import structlog
-
 from kaito.api.machine import (
     INSTANCE_TYPE_LABEL,
     LAUNCHED,
@@ -15,6 +13,7 @@ from kaito.api.machine import (
 from kaito.core import DONE, Cache, Client, Result
 from kaito.core.clock import Clock, deadline
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key
 from kaito.provisioner.act import Recorder, Writer
 from kaito.provisioner.clouds import Cloud, CloudUnavailableError, Instance, InstanceNotFoundError
@@ -34,7 +33,7 @@ from kaito.provisioner.metrics import ProvisionerMetrics
 from kaito.provisioner.node import NODE, POD, Node, Pod
 from kaito.provisioner.tries import Tries
 
-log = structlog.get_logger()
+log = get_logger()
 
 PROVIDER_ID_INDEX = "providerID"
 """Index of Nodes by spec.providerID and of Machines by status.providerID."""

@@ -37,3 +37,13 @@ def test_every_line_is_json_with_the_keys_of_controller_runtime():
 def test_an_unknown_level_is_refused():
     with pytest.raises(ValueError, match="not one of"):
         configure_logging("loud")
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["kaito.apiserver.main", "kaito.controllers.main", "kaito.provisioner.main", "kaito.local.node.main"],
+)
+def test_a_daemon_does_not_pay_for_tracebacks_in_colour(module: str) -> None:
+    code = f"import sys, {module}; print('rich' in sys.modules, 'structlog' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

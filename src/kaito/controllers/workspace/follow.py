@@ -11,7 +11,6 @@ from typing import Final
 
 import aiohttp
 import msgspec
-import structlog
 
 from kaito.contracts import ADMIN_PORT, STATUS_PATH, RuntimeStatus
 from kaito.controllers.workspace.views import Pod
@@ -19,6 +18,7 @@ from kaito.controllers.workspace.workload import admin_secret_name
 from kaito.core import Client, Clock
 from kaito.core.errors import KaitoError
 from kaito.core.kinds import SECRET
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key
 
 POLL_SECONDS: Final = 40.0
@@ -31,7 +31,7 @@ MESSAGE_SECONDS: Final = 10.0
 """A mere change of wording is passed on at most this often."""
 
 _LARGEST_ANSWER: Final = 1 << 20
-_LOG = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kaito.core.admission.review import AdmissionRequest, Handler, Verdict, read_review, write_review
 from kaito.core.clock import Clock, deadline
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MAX_BODY_BYTES: Final = 7 << 20
 """An object and its former self, as controller-runtime bounds them: an API server takes 3 MiB of a request at most."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from kaito.core.cache.entry import CacheEntry, Event, reached, read_entry, read_resource_version
 from kaito.core.cache.reflector import (
@@ -29,10 +28,11 @@ from kaito.core.client.codec import RawEvent
 from kaito.core.client.watch import error_of
 from kaito.core.clock import Clock, Jitter
 from kaito.core.errors import ConnectionLostError, ExpiredError, KaitoError, NotFoundError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Kind
 from kaito.core.selectors import Selector, parse_selector
 
-log = structlog.get_logger()
+log = get_logger()
 
 Handler = Callable[[Event], None]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from kaito.core.certificates.decide import Action, Policy, decide
@@ -18,9 +17,10 @@ from kaito.core.client import Client
 from kaito.core.clock import Clock
 from kaito.core.errors import AlreadyExistsError, ConflictError, KaitoError, NotFoundError
 from kaito.core.kinds import SECRET
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Kind, Object
 
-log = structlog.get_logger()
+log = get_logger()
 
 _TRIES: Final = 5
 _RETRY_SECONDS: Final = 5.0

@@ -5,13 +5,12 @@ import ssl
 import tempfile
 from pathlib import Path
 
-import structlog
-
 from kaito.core.client.connection import ConnectionSettings
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 _CHECK_SECONDS = 10.0
 """Files are looked at no more often than this; client-go re-reads tokens each minute."""

@@ -12,7 +12,6 @@ from typing import Final
 
 import aiohttp
 import orjson
-import structlog
 from prometheus_client import CollectorRegistry, Counter
 from yarl import URL
 
@@ -20,8 +19,9 @@ from kaito.core.client.connection import ConnectionSettings
 from kaito.core.client.credentials import Credentials
 from kaito.core.clock import Clock
 from kaito.core.errors import ApiError, ConnectionLostError, Status, api_error
+from kaito.core.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 MAX_TRIES: Final = 10
 """Tries of one request, from client-go's rest client."""

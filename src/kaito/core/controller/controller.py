@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import structlog
-
 from kaito.core.cache import Cache, Event
 from kaito.core.client import Client, Write, recording
 from kaito.core.clock import Clock, deadline
@@ -15,10 +13,11 @@ from kaito.core.controller.metrics import ControllerMetricFamilies, ControllerMe
 from kaito.core.controller.outcome import Outcome, Result, outcome_of
 from kaito.core.controller.sources import INITIAL_PRIORITY, Mapping, Predicate, Source, controller_owner, itself
 from kaito.core.errors import ConflictError, ConnectionLostError, KaitoError
+from kaito.core.logs import bound_contextvars, get_logger
 from kaito.core.objects import Key, Kind
 from kaito.core.queue import Item, QueueMetrics, WorkQueue
 
-log = structlog.get_logger()
+log = get_logger()
 
 BARRIER_SECONDS: Final = 5.0
 """Longest wait for the cache to show our own writes, from controller-runtime's read-your-own-writes."""
@@ -172,7 +171,7 @@ class Controller:
             "name": key.name,
             "reconcileID": str(uuid.uuid4()),
         }
-        with structlog.contextvars.bound_contextvars(**context), recording() as writes:
+        with bound_contextvars(**context), recording() as writes:
             result = await self._attempt(key)
             if writes:
                 self._writes[key] = tuple(writes.values())

@@ -5,8 +5,6 @@ import uuid
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, Final, NoReturn
 
-import structlog
-
 from kaito.core.client import Client, WatchEvent
 from kaito.core.clock import Clock, Jitter, deadline, system_jitter
 from kaito.core.election.elector import (
@@ -30,9 +28,10 @@ from kaito.core.election.lease import holder_of, record_of, released_lease
 from kaito.core.election.timing import Timing
 from kaito.core.errors import ConflictError, ConnectionLostError, KaitoError, NotFoundError
 from kaito.core.kinds import LEASE
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Object
 
-log = structlog.get_logger()
+log = get_logger()
 
 UNHEALTHY_SECONDS: Final = 20.0
 """A leader that has not renewed for so long after its Lease ran out should be dead, from controller-runtime."""

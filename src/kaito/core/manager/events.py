@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from kaito.core.client import Client
 from kaito.core.clock import Clock, timestamp
 from kaito.core.errors import ApiError, ConnectionLostError, NotFoundError
 from kaito.core.kinds import EVENT
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Object
 
-log = structlog.get_logger()
+log = get_logger()
 
 EventLevel = Literal["Normal", "Warning"]
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
-import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from kaito.core.cache import Cache, Selection
@@ -16,12 +15,13 @@ from kaito.core.client import Client, ConnectionSettings, fenced, load_connectio
 from kaito.core.clock import Clock, SystemClock, deadline
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.core.manager.election import Election
 from kaito.core.manager.events import EventRecorder
 from kaito.core.manager.health import Check, HealthServer
 from kaito.core.objects import Kind
 
-log = structlog.get_logger()
+log = get_logger()
 
 GRACE_SECONDS: Final = 30.0
 """How long reconciles may take to end after a signal, from controller-runtime."""

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from kaito.core.clock import Clock, timestamp
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.local.machines.decide import decide, lowest_free_index, node_arguments, pod_cidr
 from kaito.local.machines.inotify import FolderWatch
 from kaito.local.processes import Child, ChildSpec, Records
 from kaito.local.processes.leftovers import containers, end_all
 from kaito.provisioner.clouds.local import InstanceFiles, LocalInstance, read_settings
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 PROCESS_PREFIX = "kaito-node-"
 POD_STOP_SECONDS = 75.0

@@ -3,10 +3,9 @@
 import os
 from dataclasses import dataclass
 
-import structlog
-
 from kaito.core import KaitoError, Manager
 from kaito.core.kinds import CONFIG_MAP, NODE, POD
+from kaito.core.logs import get_logger
 from kaito.local.node.containers import Containers
 from kaito.local.node.environment import host_environment
 from kaito.local.node.hooks import Hooks
@@ -24,7 +23,7 @@ from kaito.local.node.probes import Prober, Probes
 from kaito.local.node.registration import NodeReconciler
 from kaito.local.node.tokens import Tokens
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from kaito.core.clock import Clock
+from kaito.core.logs import get_logger
 from kaito.local.node import attachment, enter, shim
 from kaito.local.node.layout import Layout, private_folder
 from kaito.local.node.mounts import Mount
 from kaito.local.node.records import UNKNOWN_EXIT, Record, read_record, write_record
 
-log = structlog.get_logger()
+log = get_logger()
 
 ATTEMPTS_KEPT = 2
 """Runs of a container whose records and logs are kept: the last and, for `kubectl logs --previous`, the one before."""

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TypedDict
 
 import msgspec
-import structlog
 
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Object
 from kaito.local.node import enter, shim
 from kaito.local.node.environment import expand
 from kaito.local.node.layout import private_folder
 
-log = structlog.get_logger()
+log = get_logger()
 
 READ_ONLY_VOLUMES = ("configMap", "secret", "downwardAPI", "projected")
 """Volume types that are mounted read-only whatever the mount says. Source: kubelet."""

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from kaito.core import (
     DONE,
@@ -25,6 +24,7 @@ from kaito.core import (
 )
 from kaito.core import Event as WatchEvent
 from kaito.core.kinds import CONFIG_MAP, POD
+from kaito.core.logs import get_logger
 from kaito.local.node import lifecycle
 from kaito.local.node.containers import Containers
 from kaito.local.node.environment import Sources
@@ -39,7 +39,7 @@ from kaito.local.node.status import pod_status, same_status
 from kaito.local.node.tokens import Tokens
 from kaito.local.node.volumes import prepare_volumes
 
-log = structlog.get_logger()
+log = get_logger()
 
 GONE_GRACE = 2.0
 """Seconds that containers have whose pod is gone from the API (force-deleted, or while we were away)."""

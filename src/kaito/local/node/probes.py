@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import structlog
 
 from kaito.core.clock import Clock
+from kaito.core.logs import get_logger
 from kaito.core.objects import Object
 from kaito.local.node.containers import Containers
 from kaito.local.node.probe_state import (
@@ -25,7 +25,7 @@ from kaito.local.node.probe_state import (
 from kaito.local.node.records import Record
 from kaito.local.node.rewrite import rewrite
 
-log = structlog.get_logger()
+log = get_logger()
 
 USER_AGENT = "kube-probe/1.34"
 

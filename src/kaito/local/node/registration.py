@@ -2,8 +2,6 @@
 
 import contextlib
 
-import structlog
-
 from kaito.core import (
     DONE,
     AlreadyExistsError,
@@ -22,11 +20,12 @@ from kaito.core import (
 )
 from kaito.core.clock import micro_timestamp
 from kaito.core.kinds import LEASE, NODE
+from kaito.core.logs import get_logger
 from kaito.local.node.node_object import Facts, lease, metadata_patch, new_node, node_status
 from kaito.local.node.options import Options
 from kaito.local.node.status import same_status
 
-log = structlog.get_logger()
+log = get_logger()
 
 HEARTBEAT = 10.0
 """Seconds between renewals of the Lease. Source: kubelet (a quarter of the lease's 40 s)."""

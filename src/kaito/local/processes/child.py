@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from kaito.core.clock import Clock
+from kaito.core.logs import get_logger
 from kaito.local.processes.backoff import Backoff
 from kaito.local.processes.identity import identify
 from kaito.local.processes.record import ProcessRecord, Records
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import socket
 import struct
 from collections.abc import Sequence
 
-import structlog
-
+from kaito.core.logs import get_logger
 from kaito.local.proxy.table import Address
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 CONNECT_SECONDS = 5.0
 """How long an endpoint may take to accept before the next is tried."""

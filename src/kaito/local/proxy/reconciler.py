@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import structlog
-
 from kaito.core import DONE, Cache, Controller, Event, EventRecorder, Key, Manager, Object, Result
 from kaito.core.kinds import ENDPOINT_SLICE, NODE, SERVICE
+from kaito.core.logs import get_logger
 from kaito.local.controllers.endpoints.decide import SERVICE_NAME
 from kaito.local.controllers.event_source import event_source
 from kaito.local.loopback import add_address, remove_address
@@ -13,7 +12,7 @@ from kaito.local.proxy.forwarder import Forwarder
 from kaito.local.proxy.refusal import REASON, refusal_message
 from kaito.local.proxy.table import Address, Table, is_loopback, table
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 RETRY_SECONDS = 10.0
 """When an address that could not be listened on is tried again: another program may have let go of it."""

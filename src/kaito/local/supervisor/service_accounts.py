@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-import structlog
 
 from kaito.core import Client, ConnectionSettings, Object, load_connection
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.local.supervisor.kubeconfig import CONTEXT, write_private
 from kaito.local.supervisor.manifests import RIGHTS, shipped
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 NAMESPACE: Final = "kaito-system"
 ACCOUNTS: Final = ("kaito-controller", "kaito-provisioner", "kaito-node", "kaito-proxy")

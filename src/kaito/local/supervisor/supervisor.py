@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
-import structlog
 
 from kaito.core import load_connection
 from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import ForbiddenError, KaitoError
+from kaito.core.logs import get_logger
 from kaito.local.machines import MachineRoom, MachineRoomSettings
 from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
 from kaito.local.supervisor import specs
@@ -25,7 +25,7 @@ from kaito.local.supervisor.settings import SupervisorSettings, SupervisorState,
 from kaito.local.supervisor.steps import Step, StepReporter
 from kaito.local.supervisor.webhook import LocalWebhook
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Supervisor:

@@ -5,16 +5,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from kaito.api import WORKSPACE
 from kaito.controllers.webhook import WEBHOOK_NAME
 from kaito.core import ApiError, Client, KaitoError, Key, Kind, NotFoundError, Object, load_connection
 from kaito.core.clock import Clock, deadline
 from kaito.core.kinds import MUTATING_WEBHOOK_CONFIGURATION, VALIDATING_WEBHOOK_CONFIGURATION
+from kaito.core.logs import get_logger
 from kaito.local.supervisor.manifests import shipped
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 KINDS: Final[tuple[Kind[Any], ...]] = (VALIDATING_WEBHOOK_CONFIGURATION, MUTATING_WEBHOOK_CONFIGURATION)
 REACH_SECONDS: Final = 5.0

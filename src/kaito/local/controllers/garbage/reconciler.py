@@ -7,8 +7,6 @@ core's caches of every collectable kind.
 from collections.abc import Iterable
 from typing import Any
 
-import structlog
-
 from kaito.core import (
     DONE,
     Cache,
@@ -28,11 +26,12 @@ from kaito.core import (
     Result,
 )
 from kaito.core.kinds import CUSTOM_RESOURCE_DEFINITION
+from kaito.core.logs import get_logger
 from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.garbage.decide import FOREGROUND, Decision, OwnerState, decide
 from kaito.local.controllers.garbage.resources import collectable_kinds
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 BY_UID = "uid"
 DISCOVER = Key("", "discover")

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import structlog
-
 from kaito.core import AlreadyExistsError, ApiError, Client, ConnectionLostError, KaitoError, Key, NotFoundError, Object
 from kaito.core.clock import Clock
 from kaito.core.kinds import NODE, POD
+from kaito.core.logs import get_logger
 from kaito.provisioner.clouds.cloud import (
     Claim,
     CloudError,
@@ -32,7 +31,7 @@ from kaito.provisioner.clouds.kwok.node import (
     node_of,
 )
 
-log = structlog.get_logger()
+log = get_logger()
 
 HEARTBEAT_SECONDS: Final = 10.0
 """As often as a kubelet renews its lease; a node that is silent for 50 s counts as lost."""
