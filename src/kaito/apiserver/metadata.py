@@ -9,7 +9,7 @@ from typing import Any, Final
 from kaito.apiserver import status
 from kaito.apiserver.request import Target
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import Cause, FieldError, invalid, required
+from kaito.apiserver.schema import Cause, FieldError, invalid, quoted, required
 from kaito.core.objects import Object
 
 _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
@@ -118,7 +118,8 @@ def carry_over(new: Object, old: Object) -> list[FieldError]:
                     Cause.FORBIDDEN,
                     "metadata.finalizers",
                     None,
-                    f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
+                    "no new finalizers can be added if the object is being deleted, "
+                    f"found new finalizers []string{{{', '.join(quoted(name) for name in added)}}}",
                 )
             )
     new["metadata"].pop("selfLink", None)
