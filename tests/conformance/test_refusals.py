@@ -143,3 +143,19 @@ def test_an_immutable_config_map_stays_as_it_is(api: Api, config_maps: str) -> N
     api.post(config_maps, {"metadata": {"name": "one"}, "data": {"a": "1"}, "immutable": True})
     answer = api.patch(f"{config_maps}/one", {"data": {"a": "2"}})
     assert (answer.code, answer.causes) == (422, [("FieldValueForbidden", "data")])
+
+
+@pytest.mark.parametrize(
+    ("ports", "causes"),
+    [
+        ([{"name": "a", "port": 80}, {"name": "a", "port": 81}], [("FieldValueDuplicate", "spec.ports[1].name")]),
+        ([{"name": "a", "port": 80}, {"name": "b", "port": 80}], [("FieldValueDuplicate", "spec.ports[1]")]),
+        ([{"port": 80}, {"name": "b", "port": 81}], [("FieldValueRequired", "spec.ports[0].name")]),
+    ],
+)
+def test_ports_of_a_service_differ_in_name_and_number(
+    api: Api, namespace: str, ports: list[dict[str, Any]], causes: list[tuple[str, str]]
+) -> None:
+    body = {"metadata": {"name": "one"}, "spec": {"ports": ports}}
+    answer = api.post(f"/api/v1/namespaces/{namespace}/services", body)
+    assert (answer.code, answer.causes) == (422, causes)

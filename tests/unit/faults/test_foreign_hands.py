@@ -67,6 +67,19 @@ async def machine_finalizer_and_machine_go(world: World) -> None:
     await world.client.delete(RAW_MACHINE, key)
 
 
+def template(**spec: Any) -> Any:
+    """An edit of the pods that a Deployment or ReplicaSet makes."""
+    return {"spec": {"template": {"spec": spec}}}
+
+
+async def container_is_edited(world: World) -> None:
+    """Give the server another image, command line, request and port, as `kubectl edit` does."""
+    deployment = await world.client.get(DEPLOYMENT, KEY)
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    other = {**container, "image": "other:1", "args": ["--model=other"], "resources": {}, "ports": []}
+    await world.client.patch(DEPLOYMENT, KEY, template(containers=[other]))
+
+
 NO_OWNER = {"metadata": {"ownerReferences": None}}
 NO_LABELS = {"metadata": {"labels": {"kaito.sh/workspace": None, "kaito.sh/workspacenamespace": None}}}
 OURS = ("kaito.sh/workspace", "kaito.sh/workspacenamespace", "apps", "karpenter.sh/provisioner-name")
@@ -92,6 +105,35 @@ HANDS: dict[str, tuple[Hand, int]] = {
     "the Deployment loses its labels": (edits(DEPLOYMENT, KEY, {"metadata": {"labels": None}}), 1),
     "the Deployment loses its annotations": (edits(DEPLOYMENT, KEY, {"metadata": {"annotations": None}}), 1),
     "the Service sends elsewhere": (edits(SERVICE, KEY, {"spec": {"selector": {"kaito.sh/workspace": "other"}}}), 1),
+    "the Deployment's server is another": (container_is_edited, 1),
+    "the Deployment's pods may go anywhere": (edits(DEPLOYMENT, KEY, template(affinity=None)), 1),
+    "the Deployment's pods lose their volumes and tolerations": (
+        edits(DEPLOYMENT, KEY, template(tolerations=None, initContainers=None)),
+        1,
+    ),
+    "the Deployment's pods get the token of an account": (
+        edits(DEPLOYMENT, KEY, template(automountServiceAccountToken=True)),
+        1,
+    ),
+    "the ReplicaSet is scaled to none": (edits(REPLICA_SET, None, {"spec": {"replicas": 0}}), 1),
+    "the ReplicaSet loses its owner": (edits(REPLICA_SET, None, NO_OWNER), 1),
+    "the pod loses its owner": (edits(POD, None, NO_OWNER), 1),
+    "the Service has another port": (edits(SERVICE, KEY, {"spec": {"ports": [{"name": "http", "port": 81}]}}), 1),
+    "the headless Service sends elsewhere": (
+        edits(SERVICE, HEADLESS, {"spec": {"selector": {"kaito.sh/workspace": "other"}}}),
+        1,
+    ),
+    "the headless Service loses its owner and labels": (edits(SERVICE, HEADLESS, {**NO_OWNER, **NO_LABELS}), 1),
+    "the settings are emptied": (edits(CONFIG_MAP, SETTINGS, {"data": None}), 1),
+    "the Machine gets a label more": (edits(RAW_MACHINE, None, {"metadata": {"labels": {"apps": "other"}}}), 1),
+    "the Machine is of another Workspace": (
+        edits(RAW_MACHINE, None, {"metadata": {"labels": {"kaito.sh/workspace": "other"}}}),
+        1,
+    ),
+    "the Node is of another Workspace": (
+        edits(NODE, None, {"metadata": {"labels": {"kaito.sh/workspace": "other", "apps": "other"}}}),
+        1,
+    ),
     "the Service loses its owner": (edits(SERVICE, KEY, NO_OWNER), 1),
     "the settings are edited": (edits(CONFIG_MAP, SETTINGS, {"data": {"inference_config.yaml": "vllm: {x: 1}"}}), 1),
     "the settings lose their owner and labels": (edits(CONFIG_MAP, SETTINGS, {**NO_OWNER, **NO_LABELS}), 1),
@@ -147,6 +189,12 @@ def test_what_somebody_else_did_is_undone(name: str) -> None:
 def comparable(one: dict[str, Any]) -> dict[str, Any]:
     """A picture without what an edit and its undoing leave behind: counted generations, and the record of purchases."""
     if isinstance(one, dict):
+        one = {key: value for key, value in one.items() if not is_history(key, value)}
         gone = {"generation", "observedGeneration", "bought", "deployment.kubernetes.io/revision"}
         return {key: comparable(value) for key, value in one.items() if key not in gone}
     return [comparable(value) for value in one] if isinstance(one, list) else one
+
+
+def is_history(name: str, value: Any) -> bool:
+    """Whether it is the ReplicaSet of a revision that is no more."""
+    return name.startswith("apps/replicasets/") and value["spec"]["replicas"] == 0

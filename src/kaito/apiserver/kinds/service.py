@@ -1,7 +1,9 @@
 """Services: what a Service may not lack, and the cluster address each of them keeps for life."""
 
+from collections.abc import Iterator
+
 from kaito.apiserver.kinds.addresses import AddressesExhausted, ServiceAddresses
-from kaito.apiserver.schema import FieldError, invalid, required
+from kaito.apiserver.schema import Cause, FieldError, invalid, required
 from kaito.core.objects import Object, key_of
 
 _HEADLESS = "None"
@@ -21,7 +23,7 @@ def validate_service(obj: Object) -> list[FieldError]:
     ports = spec.get("ports") or []
     if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != _HEADLESS:
         return [required("spec.ports")]
-    errors = []
+    errors = [*_repeated(ports)]
     for index, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):
             errors.append(required(f"spec.ports[{index}].name"))
@@ -30,6 +32,20 @@ def validate_service(obj: Object) -> list[FieldError]:
                 invalid(f"spec.ports[{index}].port", port.get("port"), "must be between 1 and 65535, inclusive")
             )
     return errors
+
+
+def _repeated(ports: list[Object]) -> Iterator[FieldError]:
+    """Yield names, and pairs of port and protocol, that another port before has."""
+    names: set[str] = set()
+    pairs: set[tuple[int, str]] = set()
+    for index, port in enumerate(ports):
+        name, pair = port.get("name", ""), (port.get("port", 0), port.get("protocol", "TCP"))
+        if name and name in names:
+            yield FieldError(Cause.DUPLICATE, f"spec.ports[{index}].name", name)
+        if pair in pairs:
+            yield FieldError(Cause.DUPLICATE, f"spec.ports[{index}]", {"Port": pair[0], "Protocol": pair[1]})
+        names.add(name)
+        pairs.add(pair)
 
 
 def assign_address(obj: Object, addresses: ServiceAddresses, *, dry_run: bool) -> list[FieldError]:

@@ -12,7 +12,7 @@ from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, Patch, SetFinalizers
 from kaito.core import Cache, Client
-from kaito.core.errors import AlreadyExistsError, ConflictError, KaitoError, NotFoundError
+from kaito.core.errors import AlreadyExistsError, ConflictError, InvalidError, KaitoError, NotFoundError
 from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from kaito.core.objects import Key, Object, key_of, owner_reference
 
@@ -97,6 +97,20 @@ class Actor:
             if ours:
                 raise
             raise NameTakenError(f"{obj['kind']} {obj['metadata']['name']}") from error
+        except InvalidError:
+            if entry is None or not ours:
+                raise
+            await self._restore(obj, entry.metadata.uid)
+            await self._client.apply(obj, owner=reference(workspace), force=True)
+
+    async def _restore(self, obj: Object, uid: str) -> None:
+        """Put whole lists back.
+
+        An apply adds our items to those of others, which need not go together: two ports of one name are refused.
+        """
+        lists = {key: value for key, value in obj.get("spec", {}).items() if isinstance(value, list)}
+        if lists:
+            await self._client.patch(_CHILDREN[obj["kind"]], key_of(obj), {"metadata": {"uid": uid}, "spec": lists})
 
     async def _create(self, obj: Object) -> None:
         try:

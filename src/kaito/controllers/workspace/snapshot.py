@@ -80,9 +80,15 @@ class Gatherer:
         )
 
     def orphans(self, key: Key) -> tuple[Claim, ...]:
-        """Return the claims of Workspaces of this name, for when there is none (any more)."""
-        found = (read_machine(machine) for machine in self._cache.list(MACHINE, labels=owner_labels(*key)))
-        return tuple(claim for claim in found if claim.workspace_uid and not claim.deleting)
+        """Return the claims of Workspaces of this name, for when there is none (any more).
+
+        One that only bears this name by mistake is another Workspace's, which gives it its labels back.
+        """
+        found = [read_machine(machine) for machine in self._cache.list(MACHINE, labels=owner_labels(*key))]
+        living = {entry.metadata.uid for entry in self._cache.entries(WORKSPACE)} if found else set()
+        return tuple(
+            claim for claim in found if claim.workspace_uid and claim.workspace_uid not in living and not claim.deleting
+        )
 
     def _claims(self, workspace: Workspace) -> tuple[Claim, ...]:
         """Find claims by label, and those of this Workspace by name too: a claim that lost its labels costs as much."""
