@@ -303,6 +303,25 @@ def test_an_empty_list_of_owners_forgets_them(api: Api, one: str, kind: str, cha
     assert (answer.code, answer.body["metadata"].get("managedFields")) == (200, None)
 
 
+def test_an_object_that_nobody_owns_has_no_owner_until_it_is_applied(api: Api, one: str) -> None:
+    api.apply(one, config_map(data={"a": "1"}))
+    api.patch(one, [{"op": "replace", "path": "/metadata/managedFields", "value": []}], JSON_PATCH)
+    assert owners(api.patch(one, {"data": {"b": "1"}}, fieldManager="editor")) == {}
+    answer = api.apply(one, config_map(data={"a": "1"}))
+    assert owners(answer) == {
+        ("me", "Apply", ""): {"f:data": {"f:a": {}}},
+        ("before-first-apply", "Update", ""): {"f:data": {".": {}, "f:a": {}, "f:b": {}}},
+    }
+
+
+def test_null_takes_the_place_of_a_value(api: Api, one: str) -> None:
+    api.apply(one, config_map(immutable=False), "first")
+    answer = api.apply(one, config_map(immutable=None), "second")
+    assert answer.causes == [("FieldManagerConflict", ".immutable")]
+    answer = api.apply(one, config_map(immutable=None), "second", force=True)
+    assert "immutable" not in answer.body
+
+
 @pytest.mark.parametrize(
     ("manager", "reason", "said"),
     [

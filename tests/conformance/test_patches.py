@@ -210,3 +210,30 @@ def test_scale_reads_and_writes_the_replicas(api: Api, deployment: str) -> None:
     answer = api.patch(f"{deployment}/scale", {"spec": {"replicas": 2}})
     assert (answer.code, answer.body["spec"]["replicas"]) == (200, 2)
     assert api.get(deployment).body["spec"]["replicas"] == 2
+
+
+def test_a_copy_of_what_is_missing_is_null(api: Api, one: str) -> None:
+    answer = api.patch(one, [{"op": "copy", "from": "/data/z", "path": "/data/a"}], JSON_PATCH)
+    assert (answer.code, answer.body["data"]["a"]) == (200, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"), [(MERGE, {"metadata": None}), (JSON_PATCH, [{"op": "remove", "path": "/metadata/name"}])]
+)
+def test_a_patch_must_leave_the_name(api: Api, one: str, kind: str, change: Any) -> None:
+    answer = api.patch(one, change, kind)
+    assert answer.code == 400
+    said = "the name of the object (one based on URL) was undeterminable: name must be provided"
+    assert answer.message == said
+
+
+@pytest.mark.parametrize(("kind", "change"), [(MERGE, {"data": 5}), (STRATEGIC, {"data": 5})])
+def test_a_patch_that_leaves_a_value_of_another_type_is_invalid(api: Api, one: str, kind: str, change: Any) -> None:
+    answer = api.patch(one, change, kind)
+    assert (answer.code, answer.causes) == (422, [("FieldValueInvalid", "patch")])
+
+
+def test_a_directive_that_is_none_is_no_patch(api: Api, one: str) -> None:
+    answer = api.patch(one, {"data": {"$patch": "merge"}}, STRATEGIC)
+    assert (answer.code, answer.reason) == (500, "")
+    assert answer.message.startswith("unknown patch type: merge in map: ")

@@ -159,3 +159,22 @@ def test_ports_of_a_service_differ_in_name_and_number(
     body = {"metadata": {"name": "one"}, "spec": {"ports": ports}}
     answer = api.post(f"/api/v1/namespaces/{namespace}/services", body)
     assert (answer.code, answer.causes) == (422, causes)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "said"),
+    [
+        ({"dryRun": "x"}, "dryRun", 'Unsupported value: ["x"]: supported values: "All"'),
+        (
+            {"fieldValidation": "x"},
+            "fieldValidation",
+            'Unsupported value: "x": supported values: "", "Ignore", "Strict", "Warn"',
+        ),
+    ],
+)
+def test_an_option_that_is_none_is_refused_before_the_object_is_looked_for(
+    api: Api, config_maps: str, options: dict[str, str], field: str, said: str
+) -> None:
+    answer = api.patch(f"{config_maps}/none", {}, **options)
+    assert (answer.code, answer.causes) == (422, [("FieldValueNotSupported", field)])
+    assert answer.message == f'PatchOptions.meta.k8s.io "" is invalid: {field}: {said}'

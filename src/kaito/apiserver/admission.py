@@ -10,9 +10,17 @@ from typing import Any, NamedTuple
 
 from kaito.apiserver import metadata, status
 from kaito.apiserver.kinds.rules import CUSTOM_RULES, KIND_RULES, NO_RULES, KindRules
-from kaito.apiserver.request import Options, Target
+from kaito.apiserver.request import Options, Target, WrongTypeError
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import Cause, FieldError, StructuralSchema, apply_defaults, invalid, invalid_error
+from kaito.apiserver.schema import (
+    Cause,
+    FieldError,
+    StructuralSchema,
+    apply_defaults,
+    invalid,
+    invalid_error,
+    with_zero_values,
+)
 from kaito.apiserver.versions import stored_version
 from kaito.apiserver.webhooks import Gate
 from kaito.core.objects import Object
@@ -73,6 +81,8 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     metadata.drop_empty(obj)
     if write.status_only and not resource.custom:
         return _shape_status(write, obj, schema)
+    if not resource.custom:
+        obj = with_zero_values(obj, schema)
     warnings = _unknown_fields(write, schema.prune(obj))
     obj = schema.default(obj)
     errors = schema.validate(obj, old)
@@ -88,6 +98,7 @@ def _shape_status(write: Write, obj: Object, schema: StructuralSchema) -> Shaped
     """Shape the status alone: the rest is the live object, and no rule of a built-in kind looks at both."""
     resource = write.resource
     part: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "status": obj.get("status") or {}}
+    part = with_zero_values(part, schema)
     warnings = _unknown_fields(write, schema.prune(part))
     part = schema.default(part)
     errors = [error for error in schema.validate(part) if error.field.startswith("status")]
@@ -102,7 +113,7 @@ def _refuse_wrong_types(resource: Resource, errors: list[FieldError]) -> None:
         if error.cause is Cause.INVALID and " must be of type byte:" in error.detail:  # a secret: not to be repeated
             raise status.bad_request(f"{_cannot_handle(resource)}: {error.field}: illegal base64 data")
         if error.cause is Cause.TYPE_INVALID:
-            raise status.bad_request(f"{_cannot_handle(resource)}: {error}")
+            raise WrongTypeError(f"{_cannot_handle(resource)}: {error}")
 
 
 def _tolerated(error: FieldError) -> bool:
@@ -140,9 +151,8 @@ def confine(write: Write, new: Object, old: Object) -> Object:
         result = {**old, "metadata": dict(old["metadata"])}
         _copy_key(new, result, "status")
         _copy_key(new["metadata"], result["metadata"], "managedFields")
-        if rules_of(resource).status_writes_metadata:
-            for name in ("labels", "annotations"):
-                _copy_key(new["metadata"], result["metadata"], name)
+        for name in rules_of(resource).status_metadata:
+            _copy_key(new["metadata"], result["metadata"], name)
         return result
     if resource.has_status:
         _copy_key(old, new, "status")
@@ -192,7 +202,8 @@ def with_lacking(errors: list[FieldError], lacking: list[FieldError]) -> list[Fi
 
 def _counted(resource: Resource, obj: Object) -> Any:
     if not resource.custom:
-        return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+        counted = {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+        return (counted, obj["metadata"].get("annotations") or {}) if rules_of(resource).counts_annotations else counted
     ignored = ("metadata", "status", "apiVersion") if resource.has_status else ("metadata", "apiVersion")
     return {name: value for name, value in obj.items() if name not in ignored}
 

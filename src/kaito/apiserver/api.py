@@ -23,6 +23,7 @@ from kaito.apiserver.resources import Resource
 from kaito.apiserver.versions import served_form
 from kaito.apiserver.watching import WatchRequest, WatchStream
 from kaito.apiserver.webhooks import Gate, WebhookAdmission
+from kaito.apiserver.write_options import MAX_MANAGER, require_write_options
 from kaito.apiserver.writes import Outcome, Writer
 from kaito.core.clock import Clock
 from kaito.core.objects import Key, Object
@@ -30,7 +31,6 @@ from kaito.core.objects import Key, Object
 _MAX_BODY_BYTES = 3 << 20
 """kube-apiserver's limit of a request body."""
 
-_MAX_MANAGER = 128
 B = TypeVar("B")
 
 
@@ -114,8 +114,10 @@ class ResourceApi:
 
     def _write(self, call: Call) -> Write:
         agent = call.http.headers.get("User-Agent", "unknown").partition("/")[0]
-        manager = request.field_manager(call.options, call.audit.verb) or agent
-        return Write(call.resource, call.target, call.options, manager[:_MAX_MANAGER], self._clock.now())
+        media = _content_type(call).partition(";")[0].strip().lower()
+        require_write_options(call.options, call.audit.verb, media)
+        manager = call.options.text("fieldManager") or agent
+        return Write(call.resource, call.target, call.options, manager[:MAX_MANAGER], self._clock.now())
 
     async def _admitted(self, call: Call, verb: Callable[[Write, B], Outcome], body: B) -> web.Response:
         """Run a writing verb, with whatever admission webhooks have to say about it."""

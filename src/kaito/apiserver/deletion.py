@@ -13,6 +13,8 @@ from kaito.core.objects import Object, key_of
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 _FINALIZERS = {"Foreground": _FOREGROUND, "Orphan": _ORPHAN, "Background": None}
 _DEFAULT_GRACE_SECONDS = 30
+_ANSWERED_WHOLE = ("pods", "services", "serviceaccounts")
+"""Kinds whose deletion is answered with the object as it was, and not with a `Status`."""
 
 
 def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
@@ -38,6 +40,8 @@ def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
     if not held:
         if not dry:
             writer.remove(resource, key_of(live), live)
+        if resource.storage_key in _ANSWERED_WHOLE:
+            return Outcome(obj if resource.storage_key == "pods" else live)
         return Outcome(_deleted(write, obj))
     if resource.storage_key == "namespaces":
         obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
@@ -67,7 +71,8 @@ def _finalizers(present: list[str], options: DeleteOptions) -> list[str]:
     if policy not in _FINALIZERS:
         raise status.invalid_options(
             "DeleteOptions",
-            f'propagationPolicy: Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"',
+            f'propagationPolicy: Unsupported value: "{policy}": '
+            'supported values: "Foreground", "Background", "Orphan", "nil"',
         )
     kept = [name for name in present if name not in (_FOREGROUND, _ORPHAN)]
     added = _FINALIZERS[policy]

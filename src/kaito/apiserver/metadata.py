@@ -81,6 +81,13 @@ def address(obj: Object, resource: Resource, target: Target) -> None:
         metadata["name"] = target.name
 
 
+def require_name(obj: Object, target: Target) -> None:
+    """Raise the 400 of an object that does not say its name, for whoever patches must leave it there."""
+    if not obj["metadata"].get("name"):
+        words = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        raise status.bad_request(words)
+
+
 def begin(obj: Object, now: str, chance: random.Random) -> None:
     """Write the metadata of a new object. `now` is its creation time."""
     metadata = obj["metadata"]

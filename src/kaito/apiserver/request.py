@@ -11,7 +11,8 @@ import yaml
 
 from kaito.apiserver import protobuf, status
 from kaito.apiserver.resources import GroupVersion, Resource
-from kaito.apiserver.schema import Cause, invalid, invalid_error, named_type, too_long
+from kaito.apiserver.schema import Cause, named_type, with_zero_values
+from kaito.core.errors import InvalidError, Status
 from kaito.core.objects import Key, Object
 
 JSON = "application/json"
@@ -23,8 +24,6 @@ APPLY_PATCH = "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
 _OBJECT_META = named_type("meta.v1.ObjectMeta")
-_MAX_MANAGER = 128
-"""Longest name of a field manager, in bytes."""
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -108,22 +107,6 @@ class Options:
                 f'fieldValidation: Unsupported value: "{value}": supported values: "Ignore", "Strict", "Warn"'
             )
         return value
-
-
-def field_manager(options: Options, verb: str) -> str:
-    """Return the manager a writer names, empty for none; 422 for a name that is none."""
-    name = options.text("fieldManager")
-    kind = {"create": "CreateOptions", "patch": "PatchOptions"}.get(verb, "UpdateOptions")
-    error = None
-    if len(name.encode()) > _MAX_MANAGER:
-        error = too_long("fieldManager", _MAX_MANAGER)
-    for place, letter in enumerate(name):
-        if not letter.isprintable() and error is None:
-            words = f"invalid character U+{ord(letter):04X} (at position {place})"
-            error = invalid("fieldManager", name, words)
-    if error is not None:
-        raise invalid_error("meta.k8s.io", kind, "", [error])
-    return name
 
 
 class DeleteOptions(msgspec.Struct, frozen=True, rename="camel"):
@@ -237,17 +220,20 @@ def parse_accept(header: str) -> Accepted:
     raise status.not_acceptable((JSON,))
 
 
-def expect_applied(body: Any, resource: Resource, name: str) -> Object:
+class WrongTypeError(InvalidError):
+    """400: a value is of another type than its field."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Status(400, "BadRequest", message))
+
+
+def expect_applied(body: Object, resource: Resource) -> Object:
     """Return the body of an apply; 400 when it is an object of another kind or version."""
-    if isinstance(body, dict):
-        api_version, kind = body.get("apiVersion", ""), body.get("kind", "")
-        if (api_version, kind) != (resource.api_version, resource.kind):
-            named = api_version if "/" in str(api_version) else f"/{api_version}"
-            raise status.bad_request(f"invalid object type: {named}, Kind={kind}")
-        if not part(body, "metadata").get("name"):
-            words = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            raise status.bad_request(words)
-    return expect_object(body, resource)
+    api_version, kind = body.get("apiVersion", ""), body.get("kind", "")
+    if (api_version, kind) != (resource.api_version, resource.kind):
+        named = api_version if "/" in str(api_version) else f"/{api_version}"
+        raise status.bad_request(f"invalid object type: {named}, Kind={kind}")
+    return {**body, "metadata": part(body, "metadata")}
 
 
 def expect_object(body: Any, resource: Resource) -> Object:
@@ -260,11 +246,11 @@ def expect_object(body: Any, resource: Resource) -> Object:
             f"the API version in the data ({api_version}, Kind={kind}) does not match the expected API version "
             f"({resource.api_version}, Kind={resource.kind})"
         )
-    metadata = _OBJECT_META.default(part(body, "metadata"))
+    metadata = _OBJECT_META.default(with_zero_values(part(body, "metadata"), _OBJECT_META))
     for error in _OBJECT_META.validate(metadata):
         if error.cause is Cause.TYPE_INVALID:
             words = f'{kind} in version "{resource.gv.version}" cannot be handled as a {kind}'
-            raise status.bad_request(f"{words}: metadata.{error}")
+            raise WrongTypeError(f"{words}: metadata.{error}")
     body["metadata"] = metadata
     return body
 
@@ -275,5 +261,5 @@ def part(body: Object, name: str) -> Object:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise status.bad_request(f"{name} must be an object")
+        raise WrongTypeError(f"{name} must be an object")
     return value

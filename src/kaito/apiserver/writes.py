@@ -14,7 +14,7 @@ from kaito.apiserver.kinds import event, service
 from kaito.apiserver.kinds.addresses import ServiceAddresses
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import Resource
-from kaito.apiserver.schema import StructuralSchema, empty_object, invalid
+from kaito.apiserver.schema import StructuralSchema, empty_object, invalid, invalid_error
 from kaito.apiserver.store import Store
 from kaito.apiserver.versions import served_form, stored_form
 from kaito.core.clock import timestamp
@@ -67,7 +67,6 @@ class Writer:
         if not obj["metadata"].get("name"):
             admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
-        self._require_free_name(write, key_of(obj))
         obj, warnings, lacking = admission.shape(write, obj, None, schema)
         if not rules.keeps_status:
             _without_status(resource, obj)
@@ -79,14 +78,15 @@ class Writer:
         errors = [*metadata.validate(obj, resource), *rules.validate(obj)]
         admission.refuse(resource, obj, admission.with_lacking(errors, lacking))
         admission.consent(write, obj, None)
+        self._require_free_name(write, key_of(obj))
         self._begin_special(write, obj)
         if manage:
-            blank = None if resource.custom else empty_object(written["apiVersion"], resource.kind)
             written["metadata"].pop("managedFields", None)
-            written = fieldmanager.update(blank, written, write.manager, schema, write.now, ignored=_ignored(write))
+            written = fieldmanager.update(None, written, write.manager, schema, write.now, ignored=_ignored(write))
             _copy_owners(written, obj)
         if not write.options.dry_run:
             self.save(resource, obj)
+        warnings += rules.warn(obj, {})
         return Outcome(outgoing(resource, obj), 201, self._warned(resource, [*seen, *warnings]))
 
     def _require_namespace(self, write: Write, obj: Object) -> None:
@@ -111,6 +111,9 @@ class Writer:
         if key.name and self.store.get(resource.storage_key, key) is not None:
             raise status.already_exists(resource.group, resource.plural, key.name)
 
+    def _is_free(self, write: Write) -> bool:
+        return self.store.get(write.resource.storage_key, write.target.key) is None
+
     def _begin_special(self, write: Write, obj: Object) -> None:
         if write.resource.storage_key == "services":
             errors = service.assign_address(obj, self.addresses, dry_run=write.options.dry_run)
@@ -128,6 +131,8 @@ class Writer:
         resource = write.resource
         new = request.expect_object(body, resource)
         metadata.address(new, resource, write.target)
+        if admission.rules_of(resource).created_by_update and not write.target.subresource and self._is_free(write):
+            return self._insert(write, new, manage=True)
         old = self.live(write)
         if resource.custom and not new["metadata"].get("resourceVersion"):
             error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
@@ -144,20 +149,28 @@ class Writer:
         new, seen = admission.mutate(write, new, old, schema)
         new = admission.confine(write, new, old)
         if new == old:
-            return Outcome(outgoing(resource, old), 200, self._warned(resource, seen))
+            told = [] if write.status_only else admission.rules_of(resource).warn(new, old)
+            return Outcome(outgoing(resource, old), 200, self._warned(resource, [*seen, *told]))
         given_owners = new["metadata"].get("managedFields")
         new, warnings, lacking = admission.shape(write, new, old, schema)
         if given_owners == []:
             new["metadata"]["managedFields"] = []  # an empty list is the wish to forget them
-        if not write.status_only:
-            admission.rules_of(resource).admit(new)
+        written = copy.deepcopy(new)
+        rules = admission.rules_of(resource)
+        if write.status_only:
+            rules.finish_status(new, old)
+        else:
+            rules.admit(new)
         admission.finish_update(write, new, old, lacking)
         if resource.storage_key == CRD_STORAGE and not write.status_only:
             self._establish(write, new)
         if manage:
-            _record(write, new, old, schema)
+            _record(write, written, old, schema)
+            _copy_owners(written, new)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         admission.consent(write, new, old)
+        if not write.status_only:
+            warnings += rules.warn(new, old)
         if admission.same(new, old):
             new = old
         elif not write.options.dry_run:
@@ -175,13 +188,15 @@ class Writer:
         change = request.decode(body, media)
         if media == request.APPLY_PATCH:
             return self.apply(write, change)
-        if write.options.flag("force"):
-            raise status.invalid_options("PatchOptions", "force: Forbidden: may not be specified for non-apply patch")
         old = self.live(write)
         new = self._patched(write, self.live(write), media, change)
-        request.expect_object(new, write.resource)
-        metadata.address(new, write.resource, write.target)
-        return self.replace(write, new, old, manage=True)
+        try:
+            request.expect_object(new, write.resource)
+            metadata.require_name(new, write.target)
+            metadata.address(new, write.resource, write.target)
+            return self.replace(write, new, old, manage=True)
+        except request.WrongTypeError as error:  # the object came to be so by the patch
+            raise invalid_error("", "", "", [invalid("patch", None, error.message)]) from error
 
     def _patched(self, write: Write, obj: Object, media: str, change: object) -> Object:
         if media == request.JSON_PATCH:
@@ -194,17 +209,15 @@ class Writer:
             return patch.json_merge_patch(obj, change)
         return patch.strategic_merge_patch(obj, change, self.registry.schema(write.resource))
 
-    def apply(self, write: Write, body: object) -> Outcome:
+    def apply(self, write: Write, body: Object) -> Outcome:
         """Server-side apply: merge the fields a manager wants into the object, which is created if it is not there."""
         resource = write.resource
-        if not write.options.text("fieldManager"):
-            raise status.invalid_options("PatchOptions", "fieldManager: Required value: is required for apply patch")
-        applied = request.expect_applied(body, resource, write.target.name)
-        if not applied["metadata"].get("managedFields"):
-            fieldmanager.require_types(applied, self.registry.schema(resource))
-        metadata.address(applied, resource, write.target)
+        applied = request.expect_applied(body, resource)
+        metadata.require_name(applied, write.target)
         if applied["metadata"].get("managedFields"):
             raise status.bad_request("metadata.managedFields must be nil")
+        fieldmanager.require_types(applied, self.registry.schema(resource))
+        metadata.address(applied, resource, write.target)
         stored = self.store.read(resource.storage_key, write.target.key)
         live = None if stored is None else served_form(resource, stored)
         if live is None:

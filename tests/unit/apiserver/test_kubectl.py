@@ -256,7 +256,8 @@ async def test_everyday_commands_work(kubectl):
     assert "Kubernetes control plane" in (await kubectl("cluster-info")).out
     assert (await kubectl("get", "--raw", "/readyz")).out == "ok"
     await kubectl("taint", "node", "none", "a=b:NoSchedule", fails=True)
-    await kubectl("replace", "-f", WEB, fails=True)
+    await kubectl("replace", "-f", WEB, fails=True)  # the Deployment is not there; the Service is made
+    await kubectl("delete", "service", "web")
     await kubectl("create", "-f", WEB)
     replaced = await kubectl("replace", "-f", WEB, fails=False)
     assert "deployment.apps/web replaced" in replaced.out

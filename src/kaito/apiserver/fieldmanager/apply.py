@@ -23,17 +23,17 @@ from kaito.apiserver.fieldmanager.managers import (
 from kaito.apiserver.fieldmanager.typed import (
     difference,
     field_set,
-    intent,
     merged,
     named_parents,
     nodes,
     without,
 )
-from kaito.apiserver.schema import StructuralSchema
+from kaito.apiserver.schema import StructuralSchema, wire_form
 from kaito.core.clock import timestamp
 from kaito.core.errors import ConflictError, InvalidError, Status
 from kaito.core.objects import Object
 
+BEFORE_FIRST_APPLY = "before-first-apply"
 _METADATA = ("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields")
 NEVER_OWNED: Fields = frozenset(
     {("f:apiVersion",), ("f:kind",), ("f:metadata",)}
@@ -65,13 +65,14 @@ def apply(
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
     before = _unmanaged(live or {})
-    wanted = _settable(applied, subresource, ignored)
-    config = intent(wanted, schema)
+    config = _settable(applied, subresource, ignored)
     api_version = applied.get("apiVersion", "")
     key = manager_key(manager, APPLY, subresource, api_version)
     managers = _known_managers(live or {})
+    if live and not managers:
+        managers = _first_managers(_settable(before, subresource, ignored), schema, now, subresource)
     last = managers.get(key)
-    mine = Entry(field_set(wanted, schema) - NEVER_OWNED, api_version, last.time if last else "")
+    mine = Entry(field_set(config, schema) - NEVER_OWNED, api_version, last.time if last else "")
     managers[key] = mine
 
     after = merged(before, config, schema)
@@ -99,13 +100,15 @@ def update(
 ) -> Object:
     """Return `after`, written by anything but apply, with its managedFields.
 
-    `before` is None or an empty object where `after` is new; `ignored` names top-level fields that come to no owner.
+    `before` is None where `after` is new; `ignored` names top-level fields that come to no owner.
     What changed is taken from its owners and given to `manager`. A writer may hand in managedFields of its own (kubectl
     does, to move what it once applied on the client's side), an empty list forgets them all; neither works through a
     subresource.
     """
-    old, new = _unmanaged(before or {}), _unmanaged(after)
+    old, new = _unmanaged(before or _blank(schema)), _unmanaged(after)
     managers = _given_managers(before or {}, after, subresource)
+    if (before or {}).get("metadata", {}).get("resourceVersion") and not managers:
+        return new  # nobody kept account of this object so far, or the writer wants no more of it
     changed, removed = difference(old, new, schema)
     taken = frozenset(path for path in changed - NEVER_OWNED if path[0][2:] not in ignored)
     api_version = after.get("apiVersion", "")
@@ -115,6 +118,11 @@ def update(
         had = managers[key].fields if key in managers else frozenset()
         managers[key] = Entry(had | taken, api_version, timestamp(now))
     return _with_managers(new, managers)
+
+
+def _blank(schema: StructuralSchema) -> Object:
+    """Return what is in every object of a kind, so that nobody comes to own it: the structs of a built-in one."""
+    return wire_form({}, schema.reference) if schema.reference else {}
 
 
 def _settable(config: Object, subresource: str, ignored: Collection[str]) -> Object:
@@ -136,6 +144,14 @@ def _known_managers(obj: Object) -> Managers:
         return read_managers(obj.get("metadata", {}).get("managedFields"))
     except ValueError:
         return {}  # a garbled list is dropped, as Kubernetes does: ownership starts anew
+
+
+def _first_managers(live: Object, schema: StructuralSchema, now: datetime, subresource: str) -> Managers:
+    """Return the one manager that stands for whoever wrote an object of which no account was kept."""
+    changed, _ = difference(_blank(schema), live, schema)
+    fields, api_version = changed - NEVER_OWNED, live["apiVersion"]
+    key = manager_key(BEFORE_FIRST_APPLY, UPDATE, subresource, api_version)
+    return {key: Entry(fields, api_version, timestamp(now))} if fields else {}
 
 
 def _given_managers(before: Object, after: Object, subresource: str) -> Managers:

@@ -104,18 +104,13 @@ def named_parents(fields: Fields, schema: StructuralSchema) -> Fields:
     return frozenset(result)
 
 
-def intent(applied: Any, schema: StructuralSchema) -> Any:
-    """Return what a configuration asks for: without nulls, and without lists of owned items that hold none."""
-    if isinstance(applied, dict) and is_granular(applied, schema):
-        wanted = {name: intent(item, schema.child(name)) for name, item in applied.items() if item is not None}
-        return {name: item for name, item in wanted.items() if item != [] or not is_granular([], schema.child(name))}
-    if isinstance(applied, list) and is_granular(applied, schema):
-        return [intent(item, schema.items or schema) for item in applied]
-    return applied
-
-
 def merged(live: Any, applied: Any, schema: StructuralSchema) -> Any:
-    """Return `live` with `applied` laid over it; shared list items take the order of `applied`."""
+    """Return `live` with `applied` laid over it; shared list items take the order of `applied`.
+
+    Null takes nothing from a map or list whose parts have owners, and the place of everything else.
+    """
+    if applied is None and live and is_granular(live, schema):
+        return live
     if isinstance(applied, dict) and is_granular(applied, schema):
         before = live if isinstance(live, dict) else {}
         over = {name: merged(before.get(name), item, schema.child(name)) for name, item in applied.items()}

@@ -5,9 +5,11 @@ Plain defaults (restart policy, probes, volumes …) come from `schema.apply_def
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
-from kaito.apiserver.schema import Cause, FieldError, required
+from kaito.apiserver.schema import Cause, FieldError, invalid, required
 from kaito.core.objects import Object
+from kaito.core.quantity import parse_quantity
 
 _NOT_READY_SECONDS = 300
 _UPDATE_RULE = (
@@ -47,6 +49,44 @@ def begin_pod(pod: Object) -> None:
     pod["status"] = {"phase": "Pending", "qosClass": quality_of_service(pod["spec"])}
 
 
+def keep_quality(new: Object, old: Object) -> None:
+    """Keep the QoS class when a status is written without it."""
+    new["status"].setdefault("qosClass", old["status"]["qosClass"])
+
+
+def warnings(new: Object, old: Object) -> list[str]:
+    """Return what the creator of a pod should know; updates are too many to look at, and seldom people's."""
+    return [] if old else container_warnings(new["spec"], "spec")
+
+
+def container_warnings(spec: Object, path: str) -> list[str]:
+    """Return a warning for each environment variable that hides another. Source: `pkg/api/pod/warnings.go`."""
+    found = []
+    for part in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(part) or ()):
+            names: set[str] = set()
+            for place, variable in enumerate(container.get("env") or ()):
+                name, where = variable.get("name", ""), f"{path}.{part}[{index}].env[{place}]"
+                if name in names and f"$({name})" not in variable.get("value", ""):
+                    words = f'hides previous definition of "{name}", which may be dropped when using apply'
+                    found.append(f"{where}: {words}")
+                names.add(name)
+    return found + _port_warnings(spec, path)
+
+
+def _port_warnings(spec: Object, path: str) -> list[str]:
+    found, first = [], dict[tuple[Any, ...], str]()
+    for part in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(part) or ()):
+            for place, port in enumerate(container.get("ports") or ()):
+                where = f"{path}.{part}[{index}].ports[{place}]"
+                key = tuple(port.get(name) for name in ("hostIP", "hostPort", "containerPort", "protocol"))
+                if key in first:
+                    found.append(f"{where}: duplicate port definition with {first[key]}")
+                first.setdefault(key, where)
+    return found
+
+
 def quality_of_service(spec: Object) -> str:
     """Return the pod's QoS class. Source: Kubernetes `pkg/apis/core/v1/helper/qos`."""
     named = guaranteed = 0
@@ -70,6 +110,7 @@ def container_errors(spec: Object, path: str) -> list[FieldError]:
     """Return what is wrong with the containers of a pod or template whose specification is at `path`."""
     errors = [] if spec.get("containers") else [required(f"{path}.containers")]
     names: set[str] = set()
+    errors += [*_volume_errors(spec, path), *_toleration_errors(spec, path)]
     volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
     for part in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(part) or ()):
@@ -82,10 +123,48 @@ def container_errors(spec: Object, path: str) -> list[FieldError]:
             names.add(name)
             if not container.get("image"):
                 errors.append(required(f"{where}.image"))
+            errors += _resource_errors(container.get("resources") or {}, where)
+            if part == "initContainers" and container.get("restartPolicy") != "Always":
+                errors += _init_errors(container, where)
             for place, mount in enumerate(container.get("volumeMounts") or ()):
                 if mount.get("name") not in volumes:
                     errors.append(FieldError(Cause.NOT_FOUND, f"{where}.volumeMounts[{place}].name", mount.get("name")))
     return errors
+
+
+def _resource_errors(resources: Object, where: str) -> list[FieldError]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    return [
+        invalid(f"{where}.resources.requests", request, f"must be less than or equal to {name} limit of {limits[name]}")
+        for name, request in requests.items()
+        if name in limits and parse_quantity(request) > parse_quantity(limits[name])
+    ]
+
+
+def _init_errors(container: Object, where: str) -> list[FieldError]:
+    words = "may not be set for init containers without restartPolicy=Always"
+    names = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+    return [FieldError(Cause.FORBIDDEN, f"{where}.{name}", None, words) for name in names if container.get(name)]
+
+
+def _volume_errors(spec: Object, path: str) -> list[FieldError]:
+    names: set[str] = set()
+    errors = []
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        name = volume.get("name", "")
+        if name in names:
+            errors.append(FieldError(Cause.DUPLICATE, f"{path}.volumes[{index}].name", name))
+        names.add(name)
+    return errors
+
+
+def _toleration_errors(spec: Object, path: str) -> list[FieldError]:
+    words = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+    return [
+        invalid(f"{path}.tolerations[{index}].effect", item.get("effect", ""), words)
+        for index, item in enumerate(spec.get("tolerations") or ())
+        if item.get("tolerationSeconds") is not None and item.get("effect") != "NoExecute"
+    ]
 
 
 def validate_pod_update(new: Object, old: Object) -> list[FieldError]:

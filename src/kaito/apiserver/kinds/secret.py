@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from kaito.apiserver.schema import Cause, FieldError, invalid
+from kaito.apiserver.schema import Cause, FieldError, invalid, required
 from kaito.core.objects import Object
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -14,14 +14,6 @@ _KEY_RULE = (
     "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _IMMUTABLE = "field is immutable when `immutable` is set"
-
-
-def admit_secret(obj: Object) -> None:
-    """Move `stringData` into `data`."""
-    plain = obj.pop("stringData", None)
-    if plain:
-        data = obj.setdefault("data", {})
-        data.update({name: base64.b64encode(value.encode()).decode() for name, value in plain.items()})
 
 
 def validate_keys(obj: Object) -> list[FieldError]:
@@ -34,6 +26,15 @@ def validate_keys(obj: Object) -> list[FieldError]:
     ]
 
 
+_REQUIRED_KEYS = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+"""By type of Secret. Source: `ValidateSecret` of Kubernetes 1.34."""
+
+
 def validate_secret(obj: Object) -> list[FieldError]:
     """Return an error for each key that is no file name and each value that is not base64, which is not repeated."""
     errors = validate_keys(obj)
@@ -42,6 +43,8 @@ def validate_secret(obj: Object) -> list[FieldError]:
             base64.b64decode(value or "", validate=True)
         except (binascii.Error, ValueError):
             errors.append(invalid(f"data[{name}]", "<secret contents redacted>", "must be base64"))
+    needed = _REQUIRED_KEYS.get(obj.get("type", ""), ())
+    errors.extend(required(f"data[{name}]") for name in needed if name not in (obj.get("data") or {}))
     return errors
 
 

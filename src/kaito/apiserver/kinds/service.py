@@ -12,9 +12,18 @@ _HEADLESS = "None"
 def admit_service(obj: Object) -> None:
     """Fill in the address families; everything here is IPv4."""
     spec = obj["spec"]
-    if spec["type"] != "ExternalName":
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if spec["type"] == "ExternalName":
+        return
+    anywhere = spec.get("clusterIP") == _HEADLESS and not spec.get("selector")
+    spec.setdefault("ipFamilyPolicy", "RequireDualStack" if anywhere else "SingleStack")
+    spec.setdefault("ipFamilies", ["IPv4"] if spec["ipFamilyPolicy"] == "SingleStack" else ["IPv4", "IPv6"])
+
+
+def warnings(new: Object, _old: Object) -> list[str]:
+    """Return what the writer of a Service should know."""
+    if new["spec"].get("externalName") and new["spec"]["type"] != "ExternalName":
+        return ['spec.externalName is ignored when spec.type is not "ExternalName"']
+    return []
 
 
 def validate_service(obj: Object) -> list[FieldError]:
@@ -24,6 +33,8 @@ def validate_service(obj: Object) -> list[FieldError]:
     if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != _HEADLESS:
         return [required("spec.ports")]
     errors = [*_repeated(ports)]
+    if spec["type"] == "ExternalName" and not spec.get("externalName"):
+        errors.append(required("spec.externalName"))
     for index, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):
             errors.append(required(f"spec.ports[{index}].name"))

@@ -1,7 +1,7 @@
 """Workloads: their selectors, their templates, and what an update may not touch."""
 
-from kaito.apiserver.kinds.pod import container_errors
-from kaito.apiserver.schema import Cause, FieldError, invalid, required
+from kaito.apiserver.kinds.pod import container_errors, container_warnings
+from kaito.apiserver.schema import Cause, FieldError, invalid, not_supported, required
 from kaito.core.objects import Object
 from kaito.core.selectors import Selector
 
@@ -29,7 +29,19 @@ def validate_workload(obj: Object) -> list[FieldError]:
         errors.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
     if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
         errors.append(invalid("spec.replicas", spec["replicas"], "must be greater than or equal to 0"))
-    return errors + container_errors(spec["template"]["spec"], "spec.template.spec")
+    template = spec["template"]["spec"]
+    errors += container_errors(template, "spec.template.spec")
+    if template.get("restartPolicy") != "Always":
+        errors.append(not_supported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ["Always"]))
+    if template.get("activeDeadlineSeconds") is not None:
+        words = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        errors.append(FieldError(Cause.FORBIDDEN, "spec.template.spec.activeDeadlineSeconds", None, words))
+    return errors
+
+
+def warnings(new: Object, _old: Object) -> list[str]:
+    """Return what the writer of a workload should know of its template."""
+    return container_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
 
 
 def same_selector(new: Object, old: Object) -> list[FieldError]:

@@ -22,6 +22,8 @@ def json_patch(target: Object, operations: Sequence[Any]) -> Object:
         raise malformed(f"a JSON patch may have {_MOST_OPERATIONS} operations, not {len(operations)}")
     result: Any = copy.deepcopy(target)
     for index, operation in enumerate(operations):
+        if not isinstance(operation, dict):
+            raise malformed(f"operation {index} of a JSON patch must be an object")
         result = _apply(result, operation, index)
     if not isinstance(result, dict):
         raise unprocessable("the patch leaves no object")
@@ -38,13 +40,19 @@ def _apply(target: Any, operation: Any, index: int) -> Any:
         words = f"operation {index} ({operation.get('op')} {operation.get('path')}): {error}"
         raise unprocessable(f"the server rejected our request due to an error in our request: {words}") from error
     except (jsonpatch.JsonPatchException, TypeError, AttributeError) as error:
-        raise malformed(f"operation {index} is no JSON patch operation: {error}") from error
+        words = f"operation {index} is no JSON patch operation: {error}"
+        raise unprocessable(f"the server rejected our request due to an error in our request: {words}") from error
 
 
 def _tolerated(target: Any, operation: Any) -> Any:
-    """Let a replace of a field that a map lacks add it, as kube-apiserver does and RFC 6902 does not."""
-    if not isinstance(operation, dict) or operation.get("op") != "replace" or not operation.get("path"):
+    """Let a replace of a field that a map lacks add it, and a copy of one add null.
+
+    So kube-apiserver's library does (evanphx/json-patch v4), and RFC 6902 does not.
+    """
+    known = {"replace": "path", "copy": "from"}.get(str(operation.get("op")), "")
+    if not known or not operation.get(known):
         return operation
-    parent, last = jsonpointer.JsonPointer(operation["path"]).to_last(target)
-    missing = isinstance(parent, dict) and last not in parent
-    return {**operation, "op": "add"} if missing else operation
+    parent, last = jsonpointer.JsonPointer(operation[known]).to_last(target)
+    if not isinstance(parent, dict) or last in parent:
+        return operation
+    return {"op": "add", "path": operation.get("path"), "value": operation.get("value")}

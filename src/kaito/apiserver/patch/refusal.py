@@ -1,6 +1,8 @@
 """How a patch that cannot be carried out is refused."""
 
-from kaito.core.errors import InvalidError, Status
+from typing import Any
+
+from kaito.core.errors import ApiError, InvalidError, Status, api_error
 
 
 def unprocessable(message: str) -> InvalidError:
@@ -11,3 +13,8 @@ def unprocessable(message: str) -> InvalidError:
 def malformed(message: str) -> InvalidError:
     """Return the 400 of a body that is no patch at all."""
     return InvalidError(Status(400, "BadRequest", message))
+
+
+def unknown_directive(word: Any, patch: Any) -> ApiError:
+    """Return the 500 of a `$patch` that says what no server does."""
+    return api_error(Status(500, "", f"unknown patch type: {word} in map: {patch}"))

@@ -1,13 +1,13 @@
 """Strategic merge patch: a merge patch that knows which lists are sets and which are maps by a key.
 
-Directives, as documented in Kubernetes' "strategic-merge-patch": `$patch: replace|delete|merge`, `$retainKeys`,
+Directives, as documented in Kubernetes' "strategic-merge-patch": `$patch: replace|delete`, `$retainKeys`,
 `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`.
 """
 
 import copy
 from typing import Any, cast
 
-from kaito.apiserver.patch.refusal import malformed, unprocessable
+from kaito.apiserver.patch.refusal import malformed, unknown_directive, unprocessable
 from kaito.apiserver.schema import StructuralSchema
 from kaito.core.objects import Object
 
@@ -25,15 +25,15 @@ def strategic_merge_patch(target: Object, patch: Object, schema: StructuralSchem
 
 
 def _merge_map(target: Object, patch: Object, schema: StructuralSchema) -> Object:
-    match patch.get(_DIRECTIVE, "merge"):
+    match patch.get(_DIRECTIVE):
         case "replace":
             return cast("Object", _plain({name: value for name, value in patch.items() if name != _DIRECTIVE}))
         case "delete":
             return {}
-        case "merge":
+        case None:
             pass
         case other:
-            raise unprocessable(f"unknown patch directive {_DIRECTIVE}: {other!r}; known are replace, merge, delete")
+            raise unknown_directive(other, patch)
     result = dict(target)
     if _RETAIN in patch:
         result = {name: value for name, value in result.items() if name in patch[_RETAIN]}

@@ -18,6 +18,7 @@ from kaito.apiserver.schema.field_error import (
 from kaito.apiserver.schema.openapi import PublishedKind, openapi_v2_document, openapi_v3_document
 from kaito.apiserver.schema.structural import ANYTHING, StructuralSchema
 from kaito.apiserver.schema.wire_form import empty_object, wire_form
+from kaito.apiserver.schema.zero_values import with_zero_values
 
 __all__ = [
     "ANYTHING",
@@ -41,4 +42,5 @@ __all__ = [
     "too_long",
     "too_many",
     "wire_form",
+    "with_zero_values",
 ]

@@ -3,6 +3,7 @@
 Source: `pkg/apis/*/v1/defaults.go` of Kubernetes 1.34.
 """
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,8 @@ def _pod(pod: Object) -> None:
 
 
 def _pod_spec(spec: Object) -> None:
+    if account := spec.get("serviceAccountName") or spec.get("serviceAccount"):
+        spec["serviceAccountName"] = spec["serviceAccount"] = account  # the older name of the same field
     _set(
         spec,
         dnsPolicy="ClusterFirst",
@@ -72,6 +75,14 @@ def _pod_spec(spec: Object) -> None:
         terminationGracePeriodSeconds=30,
         schedulerName="default-scheduler",
     )
+
+
+def _pod_status(status: Object) -> None:
+    for one, many in (("podIP", "podIPs"), ("hostIP", "hostIPs")):
+        if status.get(one) and not status.get(many):
+            status[many] = [{"ip": status[one]}]
+        elif status.get(many) and not status.get(one):
+            status[one] = status[many][0]["ip"]
 
 
 def _container(container: Object) -> None:
@@ -114,6 +125,13 @@ def _service_port(port: Object) -> None:
 def _endpoint_port(port: Object) -> None:
     _set(port, protocol="TCP")
     port.setdefault("name", "")
+
+
+def _secret(secret: Object) -> None:
+    _set(secret, type="Opaque")
+    if plain := secret.pop("stringData", None):
+        data = secret.setdefault("data", {})
+        data.update({name: base64.b64encode(value.encode()).decode() for name, value in plain.items()})
 
 
 def _namespace(namespace: Object) -> None:
@@ -205,6 +223,7 @@ def _values(**values: Any) -> Callable[[Object], None]:
 _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "core.v1.Pod": _pod,
     "core.v1.PodSpec": _pod_spec,
+    "core.v1.PodStatus": _pod_status,
     "core.v1.Container": _container,
     "core.v1.EphemeralContainer": _container,
     "core.v1.ContainerPort": _values(protocol="TCP"),
@@ -223,7 +242,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "core.v1.Service": lambda service: _service_spec(service["spec"]),
     "core.v1.ServicePort": _service_port,
     "core.v1.EndpointPort": _values(protocol="TCP"),
-    "core.v1.Secret": _values(type="Opaque"),
+    "core.v1.Secret": _secret,
     "core.v1.Namespace": _namespace,
     "core.v1.NodeStatus": _node_status,
     "apps.v1.DeploymentSpec": _deployment_spec,

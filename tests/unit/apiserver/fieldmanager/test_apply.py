@@ -226,7 +226,22 @@ def test_what_a_write_cannot_set_it_does_not_own():
 def test_a_garbled_record_is_dropped():
     live = config_map(a="1")
     live["metadata"]["managedFields"] = [{"manager": "x", "operation": "Apply", "fieldsV1": {"spec": 1}}]
-    assert [item["manager"] for item in apply_map(live, "alice", a="2")["metadata"]["managedFields"]] == ["alice"]
+    applied = apply_map(live, "alice", a="2", force=True)
+    assert [item["manager"] for item in applied["metadata"]["managedFields"]] == ["alice", "before-first-apply"]
+
+
+def test_whoever_wrote_an_object_of_which_no_account_was_kept_is_one_manager():
+    applied = apply_map(config_map(a="1", b="1"), "alice", a="1")
+    assert fields(applied, "before-first-apply") == {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
+    with pytest.raises(ConflictError, match='conflict with "before-first-apply" using v1'):
+        apply_map(config_map(a="1"), "alice", a="2")
+
+
+def test_null_takes_the_place_of_a_value_but_not_of_a_map():
+    live = apply_map(None, "alice", a="1")
+    both = {**config_map(), "data": None, "immutable": None}
+    applied = apply({**live, "immutable": False}, both, "bob", False, CONFIG_MAP, NOW)
+    assert (applied["data"], applied["immutable"]) == ({"a": "1"}, None)
 
 
 def test_custom_kinds_have_granular_maps_and_atomic_lists_unless_told_otherwise():

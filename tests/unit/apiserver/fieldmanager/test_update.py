@@ -31,7 +31,7 @@ def owners(obj):
 
 
 def test_a_create_gives_all_to_the_writer_but_the_structs_that_every_object_has():
-    obj = update({"spec": {}}, deployment(1, labels={"a": "b"}), "kubectl-create", SCHEMA, NOW)
+    obj = update(None, deployment(1, labels={"a": "b"}), "kubectl-create", SCHEMA, NOW)
     assert owners(obj) == {
         ("kubectl-create", "Update"): {"f:metadata": {"f:labels": {".": {}, "f:a": {}}}, "f:spec": {"f:replicas": {}}}
     }
@@ -77,7 +77,7 @@ def test_an_empty_list_resets_ownership(nothing):
 
 
 def test_a_writer_may_rename_managers_as_kubectl_does_when_it_moves_to_server_side_apply():
-    obj = update({"spec": {}}, deployment(1), "kubectl-client-side-apply", SCHEMA, NOW)
+    obj = update(None, deployment(1), "kubectl-client-side-apply", SCHEMA, NOW)
     after = copy.deepcopy(obj)
     after["metadata"]["managedFields"][0].update(manager="kubectl", operation="Apply")
     obj = update(obj, after, "kubectl", SCHEMA, NOW)

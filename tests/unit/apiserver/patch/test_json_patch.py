@@ -45,7 +45,7 @@ def test_the_target_is_left_as_it_was():
     ("operations", "code", "words"),
     [
         ({"op": "add"}, 400, "must be a list"),
-        ([{"op": "frob", "path": "/a"}], 400, "operation 0"),
+        ([{"op": "frob", "path": "/a"}], 422, "operation 0"),
         (["remove"], 400, "operation 0"),
         ([{"op": "replace", "path": "/list/9", "value": 1}], 422, "operation 0 (replace /list/9)"),
         ([{"op": "add", "path": "/a", "value": 1}, {"op": "remove", "path": "/b/c"}], 422, "operation 1 (remove /b/c)"),

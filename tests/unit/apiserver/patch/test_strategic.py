@@ -2,7 +2,7 @@ import pytest
 
 from kaito.apiserver.patch import strategic_merge_patch
 from kaito.apiserver.schema import builtin_schema
-from kaito.core.errors import InvalidError
+from kaito.core.errors import ApiError, InvalidError
 
 DEPLOYMENT = builtin_schema("apps/v1", "Deployment")
 SERVICE = builtin_schema("v1", "Service")
@@ -122,10 +122,15 @@ def test_a_dollar_in_an_ordinary_key_is_no_directive():
     assert result["spec"]["versions"] == [version]
 
 
+def test_a_directive_that_is_none_is_refused_as_by_a_real_server():
+    with pytest.raises(ApiError, match="unknown patch type: merge in map") as caught:
+        strategic_merge_patch({"spec": {}}, {"spec": {"$patch": "merge"}}, builtin_schema("v1", "Pod"))
+    assert caught.value.code == 500
+
+
 @pytest.mark.parametrize(
     ("patch", "words"),
     [
-        ({"spec": {"$patch": "frob"}}, "unknown patch directive"),
         ({"spec": {"containers": [{"image": "x"}]}}, "does not contain declared merge key: name"),
         ({"spec": {"containers": ["x"]}}, "must be an object"),
     ],

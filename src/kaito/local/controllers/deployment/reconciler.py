@@ -110,7 +110,7 @@ class DeploymentReconciler:
         if not revision or annotations.get(REVISION) == revision:
             return deployment
         body = {"metadata": {"annotations": {REVISION: revision}}}
-        return await self._client.patch(DEPLOYMENT, key_of(deployment), body)
+        return await self._client.patch(DEPLOYMENT, key_of(deployment), body, subresource="status")
 
 
 def deployment_controller(manager: Manager) -> Controller:
