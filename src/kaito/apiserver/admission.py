@@ -189,9 +189,8 @@ def finish_update(write: Write, new: Object, old: Object, lacking: list[FieldErr
     refuse(resource, new, with_lacking(errors + metadata.validate(new, resource), lacking))
     generation = old["metadata"].get("generation")
     if generation is not None:
-        new["metadata"]["generation"] = generation + (
-            rules.generational and _counted(resource, new) != _counted(resource, old)
-        )
+        counts = rules.generational and not write.status_only
+        new["metadata"]["generation"] = generation + (counts and _counted(resource, new) != _counted(resource, old))
 
 
 def with_lacking(errors: list[FieldError], lacking: list[FieldError]) -> list[FieldError]:
