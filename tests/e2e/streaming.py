@@ -24,9 +24,14 @@ spec:
 """
 
 
-def kubectl(cluster: Cluster, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+OLDER = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
+"""Environment in which kubectl speaks SPDY, as it did before 1.31."""
+
+
+def kubectl(cluster: Cluster, *arguments: str, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**cluster.environment(), **more}
     return subprocess.run(
-        ["kubectl", *arguments], capture_output=True, input=stdin, timeout=120, env=cluster.environment(), check=False
+        ["kubectl", *arguments], capture_output=True, input=stdin, timeout=120, env=environment, check=False
     )
 
 
@@ -35,12 +40,12 @@ def in_terminal(cluster: Cluster, *arguments: str) -> AbstractContextManager[Ter
 
 
 @contextmanager
-def forwarded(cluster: Cluster, target: str, remote: int) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def forwarded(cluster: Cluster, target: str, remote: int, **more: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """Run `kubectl port-forward`; yield the local port, and the process, whose output is in its standard error."""
     local = free_port()
     command = ["kubectl", "port-forward", target, f"{local}:{remote}"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=cluster.environment()
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**cluster.environment(), **more}
     )
     try:
         assert process.stdout is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from streaming import SHELL, in_terminal, kubectl
+from streaming import OLDER, SHELL, in_terminal, kubectl
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,14 @@ def test_8_mb_go_through_a_command_unharmed(shell: Cluster) -> None:
     blob = os.urandom(8 << 20)
     done = kubectl(shell, "exec", "-i", "shell", "-c", "main", "--", "cat", stdin=blob)
     assert (done.returncode, len(done.stdout), done.stdout == blob) == (0, len(blob), True)
+
+
+def test_an_older_kubectl_that_speaks_spdy_is_served_too(shell: Cluster) -> None:
+    blob = os.urandom(3 << 20)
+    script = "cat; echo oops >&2; exit 3"
+    done = kubectl(shell, "exec", "-i", "shell", "-c", "main", "--", "sh", "-c", script, stdin=blob, **OLDER)
+    assert (done.returncode, done.stdout == blob) == (3, True)
+    assert b"oops\n" in done.stderr
 
 
 def test_files_are_copied_in_and_out(shell: Cluster, tmp_path: Path) -> None:

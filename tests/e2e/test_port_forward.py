@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from cluster import Cluster
-from streaming import forwarded
+from streaming import OLDER, forwarded
 
 WEB = """\
 apiVersion: v1
@@ -49,9 +49,13 @@ def web(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", "pod/web", "svc/web", "--timeout=60s")
 
 
-@pytest.mark.parametrize(("target", "port"), [("pod/web", 8321), ("svc/web", 8080)])
-def test_a_forwarded_port_answers(web: Cluster, target: str, port: int) -> None:
-    with forwarded(web, target, port) as (local, _):
+@pytest.mark.parametrize(
+    ("target", "port", "environment"),
+    [("pod/web", 8321, {}), ("svc/web", 8080, {}), ("pod/web", 8321, OLDER)],
+    ids=["pod", "service", "an older kubectl that speaks SPDY"],
+)
+def test_a_forwarded_port_answers(web: Cluster, target: str, port: int, environment: dict[str, str]) -> None:
+    with forwarded(web, target, port, **environment) as (local, _):
         assert [fetch(local, number) for number in range(3)] == [page(number) for number in range(3)]
 
 
