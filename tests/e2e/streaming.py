@@ -1,5 +1,6 @@
 """kubectl's streams, as a person or a script uses them."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +25,8 @@ spec:
 """
 
 
+PROMPT = "#" if os.geteuid() == 0 else "$"
+"""Of a shell in a container: its user is the one who runs these tests."""
 OLDER = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
 """Environment in which kubectl speaks SPDY, as it did before 1.31."""
 

@@ -1,11 +1,10 @@
 """kubectl attach and run -it."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from cluster import Cluster
-from streaming import in_terminal, kubectl
+from streaming import PROMPT, in_terminal, kubectl
 
 
 def run_it(name: str, *command: str, options: tuple[str, ...] = ("-it",)) -> list[str]:
@@ -23,7 +22,7 @@ def test_run_it_shows_all_of_a_program_that_has_ended_at_once(cluster: Cluster) 
 
 def test_run_it_is_a_conversation_in_a_terminal(cluster: Cluster) -> None:
     with in_terminal(cluster, *run_it("talk", "sh")) as screen:
-        screen.until("#" if os.geteuid() == 0 else "$")
+        screen.until(PROMPT)
         screen.type("echo si''ze=$(stty size)\r")
         screen.until("size=24 80")
         screen.type("exit 5\r")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from streaming import OLDER, SHELL, in_terminal, kubectl
+from streaming import OLDER, PROMPT, SHELL, in_terminal, kubectl
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,8 @@ def test_a_terminal_knows_its_size_and_keys(shell: Cluster) -> None:
         screen.type("sleep 3600\r")
         screen.until("sleep 3600")
         screen.type("\x03")
+        screen.until("^C")
+        screen.until(PROMPT)  # what is typed before it is discarded with the rest of the line
         screen.type("echo in''terrupted; exit 7\r")
         screen.until("interrupted")
         assert screen.end() == 7
@@ -95,6 +97,6 @@ def test_a_terminal_knows_its_size_and_keys(shell: Cluster) -> None:
 
 def test_control_d_ends_a_shell(shell: Cluster) -> None:
     with in_terminal(shell, "exec", "-it", "shell", "-c", "main", "--", "sh") as screen:
-        screen.until("#" if os.geteuid() == 0 else "$")
+        screen.until(PROMPT)
         screen.type("\x04")
         assert screen.end() == 0
