@@ -17,6 +17,7 @@ LEASE: Final = Kind[dict[str, Any]]("coordination.k8s.io/v1", "Lease", dict, "le
 DEPLOYMENT: Final = Kind[dict[str, Any]]("apps/v1", "Deployment", dict, "deployments", True)
 REPLICA_SET: Final = Kind[dict[str, Any]]("apps/v1", "ReplicaSet", dict, "replicasets", True)
 STATEFUL_SET: Final = Kind[dict[str, Any]]("apps/v1", "StatefulSet", dict, "statefulsets", True)
+CONTROLLER_REVISION: Final = Kind[dict[str, Any]]("apps/v1", "ControllerRevision", dict, "controllerrevisions", True)
 JOB: Final = Kind[dict[str, Any]]("batch/v1", "Job", dict, "jobs", True)
 ENDPOINT_SLICE: Final = Kind[dict[str, Any]]("discovery.k8s.io/v1", "EndpointSlice", dict, "endpointslices", True)
 CUSTOM_RESOURCE_DEFINITION: Final = Kind[dict[str, Any]](
@@ -47,6 +48,7 @@ BUILT_IN: Final = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    CONTROLLER_REVISION,
     JOB,
     ENDPOINT_SLICE,
     CUSTOM_RESOURCE_DEFINITION,

@@ -116,6 +116,14 @@ def _stateful_set(obj: Object, now: datetime) -> list[Any]:
     return [_name(obj), ready, _age(obj, now), *_containers(spec)]
 
 
+def _controller_revision(obj: Object, now: datetime) -> list[Any]:
+    owners = obj.get("metadata", {}).get("ownerReferences") or ()
+    owner = next((item for item in owners if item.get("controller")), None)
+    group = owner["apiVersion"].rpartition("/")[0] if owner else ""
+    kind = f"{owner['kind'].lower()}{'.' + group if group else ''}/{owner['name']}" if owner else _NONE
+    return [_name(obj), kind, obj.get("revision", 0), _age(obj, now)]
+
+
 def _daemon_set(obj: Object, now: datetime) -> list[Any]:
     spec, status = obj.get("spec", {}), obj.get("status", {})
     names = (
@@ -264,6 +272,7 @@ BUILTIN_CELLS: dict[str, Cells] = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
     "StatefulSet": _stateful_set,
+    "ControllerRevision": _controller_revision,
     "DaemonSet": _daemon_set,
     "Job": _job,
     "Event": _event,

@@ -37,6 +37,7 @@ BUILTIN_COLUMNS: dict[str, list[Column]] = {
     "Deployment": _columns("Name", "Ready", "Up-to-date", "Available", "Age", *_WORKLOAD),
     "ReplicaSet": _columns("Name", "Desired#", "Current#", "Ready#", "Age", *_WORKLOAD),
     "StatefulSet": _columns("Name", "Ready", "Age", "Containers+", "Images+"),
+    "ControllerRevision": _columns("Name", "Controller", "Revision#", "Age"),
     "DaemonSet": _columns(
         "Name", "Desired#", "Current#", "Ready#", "Up-to-date#", "Available#", "Node Selector", "Age", *_WORKLOAD
     ),

@@ -12,6 +12,7 @@ from kaito.local.controllers.nodelifecycle.reconciler import node_lifecycle_cont
 from kaito.local.controllers.podgc import pod_garbage_controller
 from kaito.local.controllers.replicaset.reconciler import replica_set_controller
 from kaito.local.controllers.scheduler.reconciler import scheduler_controller
+from kaito.local.controllers.statefulset.reconciler import stateful_set_controller
 
 __all__ = ["built_in_controllers", "garbage_collector"]
 
@@ -21,6 +22,7 @@ def built_in_controllers(manager: Manager) -> list[Controller]:
     return [
         deployment_controller(manager),
         replica_set_controller(manager),
+        stateful_set_controller(manager),
         job_controller(manager),
         scheduler_controller(manager),
         endpoints_controller(manager),

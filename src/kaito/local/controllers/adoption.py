@@ -4,13 +4,18 @@ So a Deployment made again after `kubectl delete --cascade=orphan` finds its Rep
 `pkg/controller/controller_ref_manager.go`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from kaito.core import Cache, Client, ConflictError, Kind, NotFoundError, Object, Selector, owner_reference
 
 
-async def adopt(cache: Cache, client: Client, owner: Object, kind: Kind[Any]) -> bool:
+async def adopt(
+    cache: Cache, client: Client, owner: Object, kind: Kind[Any], only: Callable[[Object], bool] | None = None
+) -> bool:
     """Make `owner` the controller of matching orphans of a kind; True when there was one. ApiError as `patch`.
+
+    `only` says of an orphan whether it may be adopted at all.
 
     An owner without a selector, or that is being deleted, adopts nothing.
     """
@@ -21,7 +26,7 @@ async def adopt(cache: Cache, client: Client, owner: Object, kind: Kind[Any]) ->
     adopted = False
     for entry in cache.entries(kind, metadata["namespace"], labels=selector):
         own = entry.metadata
-        if own.controller is not None or own.deletion_timestamp:
+        if own.controller is not None or own.deletion_timestamp or (only and not only(entry.json())):
             continue
         references = [*(entry.json()["metadata"].get("ownerReferences") or ()), owner_reference(owner)]
         body = {"metadata": {"ownerReferences": references, "resourceVersion": own.resource_version}}
