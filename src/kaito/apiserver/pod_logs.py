@@ -27,7 +27,11 @@ class PodLogs:
         self._token_file = token_file
 
     async def stream(self, request: web.BaseRequest, key: Key, options: Options) -> web.StreamResponse:
-        """Answer a log request; 400 when the pod has no such container or node, 503 when the node does not answer."""
+        """Answer a log request.
+
+        Raises ApiError: 400 when the pod has no such container or no node, 404 when the pod or the node is gone, 503
+        when the node does not answer.
+        """
         pod = self._store.read("pods", key)
         if pod is None:
             raise status.not_found("", "pods", key.name)
@@ -98,9 +102,9 @@ def container_of(pod: Object, wanted: str) -> str:
 
 
 def kubelet_url(node: Object | None, name: str) -> str:
-    """Return where a node's kubelet listens; 503 when the node is gone or does not say."""
+    """Return where a node's kubelet listens; 404 when the node is gone, 503 when it does not say."""
     if node is None:
-        raise status.unavailable(f"node {name} is gone, and its pods with it")
+        raise status.not_found("", "nodes", name)
     node_status = node.get("status") or {}
     port = ((node_status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
     addresses = {item["type"]: item["address"] for item in node_status.get("addresses") or ()}

@@ -43,7 +43,7 @@ class PodStreams:
         """Answer a request for the subresource `name`.
 
         Raises ApiError: 400 without an upgrade, for a container that does not exist or run and a pod without a node,
-        404 for no such pod, 503 when the node is gone or does not answer.
+        404 for no such pod or node, 503 when the node does not answer.
         """
         pod = self._store.read("pods", key)
         if pod is None:
@@ -52,9 +52,9 @@ class PodStreams:
         node = pod["spec"].get("nodeName")
         if not node:
             raise status.bad_request(f"pod {key.name} does not have a host assigned")
+        base = kubelet_url(self._store.read("nodes", Key("", node)), node)
         if "upgrade" not in request.headers.get("Connection", "").lower():
             raise status.bad_request("Upgrade request required")
-        base = kubelet_url(self._store.read("nodes", Key("", node)), node)
         kubelet = await _dial(base, node)
         try:
             await kubelet.write(await self._head(request, path, urlsplit(base).netloc))

@@ -113,7 +113,7 @@ def test_which_container_is_meant_must_be_clear():
 
 
 @pytest.mark.parametrize(
-    ("node", "words"), [(None, "node gpu-1 is gone"), ({"status": {}}, "does not say where its kubelet")]
+    ("node", "words"), [(None, 'nodes "gpu-1" not found'), ({"status": {}}, "does not say where its kubelet")]
 )
 def test_a_node_without_an_address_is_named(node, words):
     with pytest.raises(ApiError) as refused:
