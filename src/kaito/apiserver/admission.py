@@ -22,7 +22,7 @@ from kaito.apiserver.schema import (
     with_zero_values,
 )
 from kaito.apiserver.versions import stored_version
-from kaito.apiserver.webhooks import Gate
+from kaito.apiserver.webhooks import Gate, Operation
 from kaito.core.objects import Object
 
 
@@ -50,14 +50,15 @@ def rules_of(resource: Resource) -> KindRules:
 
 def mutate(write: Write, obj: Object, old: Object | None, schema: StructuralSchema) -> tuple[Object, list[str]]:
     """Return the object as mutating webhooks leave it, and warnings about what it had before they saw it."""
-    if write.gate is None or not write.gate.registered.mutating():
+    operation: Operation = "UPDATE" if old is not None else "CREATE"
+    if write.gate is None or not write.gate.may_mutate(write, operation):
         return obj, []
     shown = copy.deepcopy(obj)
     warnings = _unknown_fields(write, schema.prune(shown))
     shown = schema.default(shown)
     if not write.resource.custom:
         shown = apply_defaults(stored_version(write.resource), write.resource.kind, shown)
-    changed = write.gate.mutate(write, "UPDATE" if old is not None else "CREATE", shown, old)
+    changed = write.gate.mutate(write, operation, shown, old)
     return (obj, []) if changed is shown else (changed, warnings)
 
 

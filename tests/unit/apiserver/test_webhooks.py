@@ -142,6 +142,20 @@ async def test_a_generated_name_is_the_one_that_the_webhook_saw(api, judge):
     assert [request.name for request in judge.asked] == [made.body["metadata"]["name"]]
 
 
+async def test_a_webhook_that_was_changed_or_taken_away_counts_from_the_next_write_on(api, judge):
+    await register(api, "validating", judge.hook())
+    judge.validate = refuse
+    assert (await api("POST", CONFIG_MAPS, config_map())).code == 403
+    path = f"{HOOKS}/validatingwebhookconfigurations/hooks"
+    other = [{**RULE, "resources": ["secrets"]}]
+    assert (await api.merge(path, {"webhooks": [judge.hook(rules=other)]})).code == 200
+    assert (await api("POST", CONFIG_MAPS, config_map())).code == 201
+    assert (await api.merge(path, {"webhooks": [judge.hook()]})).code == 200
+    assert (await api("POST", CONFIG_MAPS, config_map("b"))).code == 403
+    assert (await api("DELETE", path)).code == 200
+    assert (await api("POST", CONFIG_MAPS, config_map("b"))).code == 201
+
+
 async def test_warnings_reach_the_client(api, judge):
     await register(api, "validating", judge.hook())
     judge.validate = lambda _request: Verdict(warnings=("mind the gap",))

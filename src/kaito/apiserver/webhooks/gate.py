@@ -3,6 +3,7 @@
 import copy
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import jsonpatch
@@ -57,14 +58,21 @@ class Gate:
         self.warnings = []
         self.chance = random.Random(self.seed)  # noqa: S311 - as the server drew it
 
+    def may_mutate(self, write: Concerned, operation: Operation) -> bool:
+        """Say whether a mutating webhook wants to see writes of this kind at all."""
+        resource, subresource = write.resource, write.target.subresource
+        if resource.group == GROUP:
+            return False
+        others = partial(self._others, resource)
+        return any(webhook.concerns(resource, operation, subresource, others) for webhook in self.registered.mutating())
+
     def mutate(self, write: Concerned, operation: Operation, obj: Object, old: Object | None) -> Object:
         """Return the object with what mutating webhooks change; the same object where none does.
 
         Raises ReviewNeededError, and what a webhook refuses.
         """
-        webhooks = self.registered.mutating() if write.resource.group != GROUP else []
         seen: list[tuple[Webhook, Object]] = []
-        for webhook in webhooks:
+        for webhook in self.registered.mutating():
             changed = self._mutated(write, operation, webhook, obj, old)
             if changed is None:
                 continue
@@ -128,7 +136,7 @@ class Gate:
     ) -> Question | None:
         """Return what this webhook is to be asked, None for nothing. Raises 400 for a dry run that it cannot do."""
         resource, target = write.resource, write.target
-        seen_as = webhook.concerns(resource, operation, target.subresource, self._others(resource))
+        seen_as = webhook.concerns(resource, operation, target.subresource, partial(self._others, resource))
         if seen_as is None:
             return None
         labels = self.registered.namespace_labels(resource, target.namespace, obj or old)

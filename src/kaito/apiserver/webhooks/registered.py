@@ -3,7 +3,7 @@
 Source of the rules of matching: `apiserver/pkg/admission/plugin/webhook` of Kubernetes 1.34.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -46,14 +46,13 @@ class Webhook:
         return int(self.body.get("timeoutSeconds") or 10)
 
     def concerns(
-        self, resource: Resource, operation: str, subresource: str, others: Iterable[Resource]
+        self, resource: Resource, operation: str, subresource: str, others: Callable[[], Iterable[Resource]]
     ) -> Resource | None:
-        """Return the version in which it wants to see a write of `resource`; `others` are its other versions."""
-        rules = self.body.get("rules") or ()
-        candidates = [resource]
-        if self.body.get("matchPolicy") != "Exact":
-            candidates += others
-        for candidate in candidates:
+        """Return the version in which it wants to see a write of `resource`; `others` returns its other versions."""
+        rules = [rule for rule in self.body.get("rules") or () if _names(rule, resource.plural, subresource)]
+        if not rules:
+            return None
+        for candidate in (resource, *(() if self.body.get("matchPolicy") == "Exact" else others())):
             if any(_rule_matches(rule, candidate, operation, subresource) for rule in rules):
                 return candidate
         return None
@@ -81,10 +80,12 @@ class Webhook:
 
 
 class Registered:
-    """The webhooks in the store: by name of their configuration, then as they stand in it."""
+    """The webhooks in the store: by name of their configuration, then as they stand in it; read when they change."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._changes = {storage: store.watch(storage) for storage in (_MUTATING, _VALIDATING)}
+        self._read: dict[str, list[Webhook]] = {}
 
     def mutating(self) -> list[Webhook]:
         """Return the mutating ones, in the order in which they are asked."""
@@ -96,7 +97,7 @@ class Registered:
 
     def any(self) -> bool:
         """Say whether there is one at all."""
-        return bool(self._store.count(_MUTATING, None) or self._store.count(_VALIDATING, None))
+        return bool(self.mutating() or self.validating())
 
     def namespace_labels(self, resource: Resource, namespace: str, obj: Object | None) -> dict[str, str] | None:
         """Return the labels that a namespaceSelector is held against; None where it does not apply."""
@@ -109,6 +110,11 @@ class Registered:
         return dict((found or {}).get("metadata", {}).get("labels") or {})
 
     def _webhooks(self, storage: str) -> list[Webhook]:
+        if self._changes[storage].drain() or storage not in self._read:
+            self._read[storage] = self._stored(storage)
+        return self._read[storage]
+
+    def _stored(self, storage: str) -> list[Webhook]:
         configurations = sorted(self._store.objects(storage), key=lambda found: str(found["metadata"]["name"]))
         return [
             Webhook(f"{storage}/{configuration['metadata']['name']}", body)
@@ -125,8 +131,12 @@ def _rule_matches(rule: Object, resource: Resource, operation: str, subresource:
         _holds(rule.get("operations"), operation)
         and _holds(rule.get("apiGroups"), resource.group)
         and _holds(rule.get("apiVersions"), resource.gv.version)
-        and any(_resource_matches(pattern, resource.plural, subresource) for pattern in rule.get("resources") or ())
+        and _names(rule, resource.plural, subresource)
     )
+
+
+def _names(rule: Object, plural: str, subresource: str) -> bool:
+    return any(_resource_matches(pattern, plural, subresource) for pattern in rule.get("resources") or ())
 
 
 def _holds(patterns: Iterable[str] | None, value: str) -> bool:
