@@ -1,27 +1,36 @@
 """Bad Workspaces: no API server takes one that schema and CEL know to be wrong, and each says where and what to do."""
 
+import copy
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from asking import Api
 from bad_workspaces import EDITS, JUDGED, STRUCTURE
+from bad_workspaces.mutations import SEED, plausible, workspaces
 from bad_workspaces.row import GOOD
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from kaito.api.crd import crds
+from kaito.apiserver import metadata
+from kaito.apiserver.custom import resources_of
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAME = "workspaces.kaito.sh"
+[DEFINITION] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
+RESOURCE = resources_of(DEFINITION)[0]
+SCHEMA = RESOURCE.schema
 
 
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
     """Our CRD, if nobody has put it there before; one that was there stays."""
-    [definition] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
     path = f"{DEFINITIONS}/{NAME}"
     there = api.get(path).code == 200
     if not there:
-        assert api.post(DEFINITIONS, definition).code == 201
+        assert api.post(DEFINITIONS, DEFINITION).code == 201
     api.until(lambda: api.get(path).body, _established)
     api.until(lambda: api.get("/apis/kaito.sh/v1beta1/workspaces").code, lambda code: code == 200)
     yield
@@ -106,3 +115,81 @@ def test_what_is_no_workspace_is_a_bad_request(installed: None, api: Api, case: 
     answer = api.post(path_of("default"), body, dryRun="All", fieldValidation="Strict")
     assert (answer.code, answer.reason) == (400, "BadRequest"), answer.body
     assert said in answer.message
+
+
+GENERATED = 200
+
+
+def by_itself(document: dict[str, Any]) -> tuple[int, set[tuple[str, str]]]:
+    """Return the code and causes that the embedded server's schema gives, without a server."""
+    document = copy.deepcopy(document)
+    SCHEMA.prune(document)
+    errors = SCHEMA.validate(SCHEMA.default(document), None, metadata.validate(document, RESOURCE))
+    return (422 if errors else 201), {(error.cause.value, error.field) for error in errors}
+
+
+def test_generated_workspaces_are_judged_alike(installed: None, api: Api) -> None:
+    """Real and embedded server find the same fields wrong, for the same causes."""
+    print(f"seed {SEED}")
+
+    @seed(SEED)
+    @settings(max_examples=GENERATED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(document=workspaces(), version=st.sampled_from(["v1alpha1", "v1beta1"]))
+    def each(document: dict[str, Any], version: str) -> None:
+        document = {**document, "apiVersion": f"kaito.sh/{version}"}
+        answer = api.post(path_of("default", version), document, dryRun="All")
+        if answer.code == 400:
+            return  # metadata that is none
+        assert (answer.code, set(answer.causes)) == by_itself(document), answer.body
+
+    each()
+
+
+def test_a_workspace_is_the_same_in_both_versions(installed: None, api: Api, namespace: str) -> None:
+    """Whatever is written in one version is read, edited and read again through the other, and nothing is lost."""
+    print(f"seed {SEED}")
+    alpha, beta = (path_of(namespace, version) for version in ("v1alpha1", "v1beta1"))
+    numbers = itertools.count()
+
+    @seed(SEED)
+    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(document=plausible(), turned=st.booleans())
+    def each(document: dict[str, Any], turned: bool) -> None:
+        first, second = (beta, alpha) if turned else (alpha, beta)
+        name = f"{str(document['metadata'].get('name', ''))[:40]}-{next(numbers)}"
+        version = "v1beta1" if turned else "v1alpha1"
+        body = {**document, "apiVersion": f"kaito.sh/{version}", "metadata": {**document["metadata"], "name": name}}
+        made = api.post(first, body)
+        if made.code != 201:
+            return
+        there = api.get(f"{second}/{name}").body
+        assert there["apiVersion"] != made.body["apiVersion"]
+        assert without_version(there) == without_version(made.body)
+        there["metadata"].setdefault("labels", {})["seen"] = "yes"
+        assert api.put(f"{second}/{name}", there).code == 200
+        back = api.get(f"{first}/{name}").body
+        assert back["metadata"]["labels"].pop("seen") == "yes"
+        assert without_version(back) == without_version(made.body)
+        for part in ("resource", "inference"):
+            assert contains(back[part], document[part])
+
+    each()
+
+
+def without_version(obj: dict[str, Any]) -> dict[str, Any]:
+    """An object without what each write or version says anew."""
+    metadata = {
+        key: value
+        for key, value in obj["metadata"].items()
+        if key not in ("resourceVersion", "managedFields", "generation") and value
+    }
+    return {**obj, "apiVersion": "", "metadata": metadata}
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether all that was asked for is there, beside defaults."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and contains(whole[key], value) for key, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(whole) == len(part) and all(map(contains, whole, part))
+    return bool(whole == part)

@@ -86,9 +86,10 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
         obj = with_zero_values(obj, schema)
     warnings = _unknown_fields(write, schema.prune(obj))
     obj = schema.default(obj)
-    errors = schema.validate(obj, old)
+    new = resource.custom and old is None
+    errors = schema.validate(obj, old, metadata.validate(obj, resource) if new else ())
     if resource.custom:
-        refuse(resource, obj, errors if old is not None else [*metadata.validate(obj, resource), *errors])
+        refuse(resource, obj, errors)
         return Shaped(obj, warnings, [])
     _refuse_wrong_types(resource, errors)
     obj = apply_defaults(stored_version(resource), resource.kind, obj)

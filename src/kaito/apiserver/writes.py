@@ -64,7 +64,7 @@ class Writer:
         schema = self.registry.schema(resource)
         obj, seen = admission.mutate(write, obj, None, schema)
         metadata.begin(obj, timestamp(write.now), write.gate.chance if write.gate is not None else self._chance)
-        if not obj["metadata"].get("name"):
+        if not obj["metadata"].get("name") and not resource.custom:  # those are told all that is wrong at once
             admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
         obj, warnings, lacking = admission.shape(write, obj, None, schema)

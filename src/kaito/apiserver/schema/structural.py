@@ -5,7 +5,7 @@ the table in `builtin_types.yaml` (`builtin.py`). Both feed defaulting, pruning,
 ownership and the published OpenAPI.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -98,9 +98,12 @@ class StructuralSchema:
         """Drop from `obj`, in place, all fields the schema does not know; return their paths (`spec.foo[0].bar`)."""
         return pruning.prune(obj, self)
 
-    def validate(self, obj: Object, old: Object | None = None) -> list[FieldError]:
-        """Return all that is wrong with `obj`; `old` is the object it replaces, for rules that speak of `oldSelf`."""
-        return validation.validate(obj, self, old)
+    def validate(self, obj: Object, old: Object | None = None, known: Sequence[FieldError] = ()) -> list[FieldError]:
+        """Return all that is wrong with `obj`, after what is `known` to be.
+
+        `old` is the object it replaces, for rules that speak of `oldSelf`.
+        """
+        return validation.validate(obj, self, old, known)
 
 
 ANYTHING = StructuralSchema(preserve_unknown_fields=True)

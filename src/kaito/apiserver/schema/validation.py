@@ -6,7 +6,7 @@ maps, then CEL rules, unless an error before makes their result meaningless.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,11 @@ _RULES_NOT_CHECKED = (
 )
 
 
-def validate(value: Any, schema: "StructuralSchema", old: Any = None) -> list[FieldError]:
-    """Return every error of `value`; rules on `oldSelf` run where `old` has a value at the same place."""
-    errors = [*value_errors(value, schema, ""), *duplicate_errors(value, schema, "")]
+def validate(
+    value: Any, schema: "StructuralSchema", old: Any = None, known: Sequence[FieldError] = ()
+) -> list[FieldError]:
+    """Return every error of `value` after those that are known; `oldSelf` is what `old` has at the same place."""
+    errors = [*known, *value_errors(value, schema, ""), *duplicate_errors(value, schema, "")]
     if any(error.cause in _BLOCKING for error in errors):
         if _has_rules(schema, frozenset()):
             errors.append(invalid("<nil>", None, _RULES_NOT_CHECKED))
@@ -40,14 +42,16 @@ def value_errors(value: Any, schema: "StructuralSchema", path: str) -> Iterator[
     if value is None and schema.nullable:
         return
     actual = type_name(value)
-    if not _is_of_type(value, actual, schema):
+    of_type = _is_of_type(value, actual, schema)
+    if not of_type:
         wanted = "integer or string" if schema.int_or_string else schema.type
         words = f'{_name(path)} must be of type {wanted}: "{actual}"'
         yield FieldError(Cause.TYPE_INVALID, path or "<nil>", actual, words)
-        return
-    if schema.constraints:
+    if schema.constraints:  # of a wrong type too: 0.5 is no integer, and below a minimum of 1
         yield from _enum_error(value, schema, path)
         yield from _LIMITS.get(actual, _no_limits)(value, schema.constraints, path)
+    if not of_type:
+        return
     if isinstance(value, dict):
         yield from _object_errors(value, schema, path)
     elif isinstance(value, list) and schema.items is not None:
