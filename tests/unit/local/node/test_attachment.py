@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kaito.local.node import attach_shim, shim
 from kaito.local.node.attachment import SOCKET, Attachment, Position, attach, claim_first, listen, written
@@ -225,3 +227,14 @@ def test_a_client_that_reads_nothing_holds_the_program_up_for_a_while_and_is_the
         now[0] += attach_shim.STALL_SECONDS
         assert not sessions.held_up()
         assert not sessions.sessions
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300))), st.integers(1, 64))
+def test_frames_are_the_same_however_they_are_cut(sent: list[tuple[int, bytes]], size: int) -> None:
+    data = b"".join(attach_shim.frame(kind, payload) for kind, payload in sent)
+    session, received = attach_shim.Session(-1, b""), []
+    for start in range(0, len(data), size):
+        session.received += data[start : start + size]
+        received += session.frames()
+    assert received == sent
+    assert not session.received
