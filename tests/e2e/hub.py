@@ -98,8 +98,8 @@ class Troubles:
     hang: bool = False
     """Take requests and never answer them."""
     bytes_per_second: int = 0
-    cuts: list[Literal["close", "reset", "stall"]] = field(default_factory=list)
-    """How the next answers with a large file end, each after `cut_after` bytes."""
+    cuts: list[Literal["refuse", "close", "reset", "stall"]] = field(default_factory=list)
+    """How the next answers with a large file end, each after `cut_after` bytes; one that is refused has none."""
     cut_after: int = 0
     page_size: int = 1000
 
@@ -292,6 +292,10 @@ class _Handler(BaseHTTPRequestHandler):
         file = next((file for file in files if file.sha256 == digest), None)
         if file is None:
             self._send(403, b"AccessDenied", {"Content-Type": "text/plain"})
+            return
+        if self.command == "GET" and self.hub.troubles.cuts[:1] == ["refuse"]:
+            self.hub.troubles.cuts.pop(0)
+            self._send(503, b"Slow down", {"Content-Type": "text/plain"})
             return
         self._send_range(file.content, {"ETag": f'"{digest}"', "Accept-Ranges": "bytes"}, file.path, faulty=True)
 

@@ -33,6 +33,7 @@ HOST_NAMES = frozenset(
         "HF_HUB_CACHE",
         "HF_ENDPOINT",
         "HF_HUB_OFFLINE",
+        "HF_HUB_DISABLE_XET",
         "http_proxy",
         "https_proxy",
         "no_proxy",

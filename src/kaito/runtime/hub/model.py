@@ -12,6 +12,7 @@ from huggingface_hub.utils import WeakFileLock, disable_progress_bars
 
 from kaito import __version__
 from kaito.runtime.hub.hub_error import hub_error
+from kaito.runtime.hub.resets import resume_after_resets
 
 ALLOWED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.model.v*", "*.tiktoken")
 """What vLLM needs of a repository: weights, settings and tokenizer."""
@@ -39,6 +40,7 @@ class HubModel:
     def download(self) -> Path:
         """Return the folder of the files, complete. No request if it is there already. Raises HubError."""
         self._remove_abandoned()
+        resume_after_resets()
         return Path(self._snapshot())
 
     def bytes_here(self) -> int:

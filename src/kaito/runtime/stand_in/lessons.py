@@ -23,7 +23,7 @@ def parse_lessons(text: str, *, preset: str) -> tuple[Lesson, ...]:
     """Read `Q:`/`A:` lines into lessons, with `{preset}` filled in.
 
     Lines that start with `#` and blank lines are skipped; several `Q:` lines share the `A:` below them. Raises
-    ValueError with the line number for anything else, and when no lesson answers `ANY_PROMPT`.
+    ValueError with the line number for anything else, when no lesson answers `ANY_PROMPT`, and when no other does.
     """
     lessons: list[Lesson] = []
     prompts: list[str] = []
@@ -43,6 +43,8 @@ def parse_lessons(text: str, *, preset: str) -> tuple[Lesson, ...]:
         raise ValueError(f"the last prompt, {prompts[-1]!r}, has no answer")
     if not any(ANY_PROMPT in lesson.prompts for lesson in lessons):
         raise ValueError("no lesson answers `Q: *`, the prompt that stands for every other one")
+    if all(prompt == ANY_PROMPT for lesson in lessons for prompt in lesson.prompts):
+        raise ValueError("no lesson names a prompt: `Q: *` alone is too little to learn")
     return tuple(lessons)
 
 

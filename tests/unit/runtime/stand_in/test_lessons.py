@@ -25,6 +25,7 @@ def test_several_prompts_share_the_answer_below_them() -> None:
         ("Q: a\nnonsense\n", "line 2"),
         ("Q: a\nA:\n", "line 2"),
         ("Q: a\n", "'a', has no answer"),
+        ("Q: *\nA: b\n", "no lesson names a prompt"),
         ("Q: a\nA: b\n", "stands for every other"),
     ],
 )
