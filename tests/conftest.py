@@ -1,4 +1,4 @@
-"""What holds for every test: the logging that one of them sets up ends with it."""
+"""What holds for every test: no property is timed, and the logging that one of them sets up ends with it."""
 
 import logging
 from collections.abc import Iterator
@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# A machine under load is no fault of the code: nothing here is timed. A failure prints what repeats it.
+settings.register_profile("kaito", deadline=None, print_blob=True)
+settings.load_profile("kaito")
 
 _configure = structlog.configure
 
