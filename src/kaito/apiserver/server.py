@@ -36,6 +36,7 @@ from kaito.core import ConnectionSettings
 from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import KaitoError
 from kaito.core.logs import get_logger
+from kaito.core.tls import bound_read_buffers
 
 _log = get_logger()
 _GIVE_BACK_EVERY = 10
@@ -152,6 +153,7 @@ class EmbeddedServer:
         self._api.stop_watches()
 
     async def _listen(self, stack: AsyncExitStack) -> None:
+        bound_read_buffers()
         runner = web.ServerRunner(
             web.Server(self.handle, access_log=None),
             shutdown_timeout=_SHUTDOWN_SECONDS,

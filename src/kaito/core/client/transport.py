@@ -20,6 +20,7 @@ from kaito.core.client.credentials import Credentials
 from kaito.core.clock import Clock
 from kaito.core.errors import ApiError, ConnectionLostError, Status, api_error
 from kaito.core.logs import get_logger
+from kaito.core.tls import bound_read_buffers
 
 log = get_logger()
 
@@ -55,6 +56,7 @@ class Transport:
         registry: CollectorRegistry | None = None,
         connector: Callable[[], aiohttp.BaseConnector] = lambda: aiohttp.TCPConnector(limit=0),
     ) -> None:
+        bound_read_buffers()
         self._base = settings.server.rstrip("/")
         self._host = URL(self._base).host or ""
         self._settings = settings
