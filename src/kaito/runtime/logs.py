@@ -14,9 +14,7 @@ import structlog
 CAUSE_VARIABLE = "KAITO_FAILURE_CAUSE_FILE"
 """Environment variable with the file in which an engine process leaves the error that ended it."""
 
-_NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "filelock", "asyncio", "aiohttp")
-_INDISCREET = ("huggingface_hub",)
-"""Their warnings have links with signatures in them."""
+_NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "huggingface_hub", "urllib3", "filelock", "asyncio", "aiohttp")
 
 
 class JsonFormatter(logging.Formatter):
@@ -74,7 +72,6 @@ def logging_config(level: str) -> dict[str, Any]:
             "uvicorn": {"handlers": [], "level": "WARNING"},
             "uvicorn.error": {"handlers": [], "level": "WARNING"},
             **{noisy: {"level": "WARNING"} for noisy in _NOISY},
-            **{indiscreet: {"level": "ERROR"} for indiscreet in _INDISCREET},
         },
     }
 

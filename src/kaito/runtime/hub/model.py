@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import constants, get_token, snapshot_download
-from huggingface_hub.utils import WeakFileLock, disable_progress_bars
+from huggingface_hub.utils import WeakFileLock, disable_progress_bars, logging
 
 from kaito import __version__
 from kaito.runtime.hub.hub_error import hub_error
@@ -54,6 +54,7 @@ class HubModel:
 
     def _snapshot(self, **options: Any) -> Any:
         disable_progress_bars()
+        logging.set_verbosity_error()  # its warnings have links with signatures in them
         with self._errors():
             return snapshot_download(
                 self.repository,

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from hub import FakeHub
+from hub import SIGNATURE, FakeHub
 from small_model import COMMIT, NAME, WEIGHTS
 
 from kaito.contracts import WeightsStatus
@@ -47,12 +47,13 @@ def test_a_model_that_cannot_be_had_ends_the_process_with_reason_and_remedy(hub:
     assert "vllm" not in said.lower()
 
 
-def test_a_process_that_still_downloads_ends_at_once_when_it_is_told_to(hub: FakeHub, tmp_path: Path) -> None:
-    hub.troubles.cuts, hub.troubles.cut_after = ["stall"], 1000
+def test_a_process_that_still_downloads_ends_at_once_and_has_not_logged_the_links(hub: FakeHub, tmp_path: Path) -> None:
+    hub.troubles.cuts, hub.troubles.cut_after = ["close", "stall"], 1000
     with serving(hub, tmp_path) as process:
-        while not hub.sent["model.safetensors"]:
+        while hub.sent["model.safetensors"] < 2000:
             assert process.poll() is None
         process.terminate()
         said = process.communicate(timeout=5)[1]
     assert process.returncode == 0
     assert "ended before it was ready" in said
+    assert SIGNATURE not in said
