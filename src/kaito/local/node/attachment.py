@@ -7,6 +7,8 @@ before somebody listens, which for `kubectl run -it` of a short program may be e
 
 import asyncio
 import contextlib
+import itertools
+import operator
 import os
 import socket
 import struct
@@ -24,6 +26,8 @@ from kaito.local.node.streaming.remote_command import Size, exit_status
 
 SOCKET = "attach"
 FRAME_BYTES = 1 << 16
+CLOSE_SECONDS = 1.0
+"""How long input that the program has not read may keep the connection open when the client has gone."""
 
 
 class Position(msgspec.Struct):
@@ -64,7 +68,7 @@ def claim_first(folder: Path) -> bool:
 
 
 def written(folder: Path, until: Position | None) -> Iterator[tuple[str, bytes]]:
-    """Yield (stream, bytes) of a run's log, up to a position or to its end."""
+    """Yield (stream, bytes) of a run's log, up to a position or to its end, many lines at a time."""
     for name in ("log.1", "log"):
         try:
             file = (folder / name).open("rb")
@@ -77,7 +81,8 @@ def written(folder: Path, until: Position | None) -> Iterator[tuple[str, bytes]]
             while data := file.read(CHUNK if left is None else min(CHUNK, left)):
                 left = left if left is None else left - len(data)
                 *lines, rest = (rest + data).split(b"\n")
-                yield from (_parsed(line) for line in lines)
+                for stream, parts in itertools.groupby(map(_parsed, lines), operator.itemgetter(0)):
+                    yield stream, b"".join(text for _, text in parts)
         if last:
             return
 
@@ -174,8 +179,10 @@ class Attachment:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._writer.wait_closed()
+            self._writer.transport.abort()
 
 
 async def attach(folder: Path, record: Record, *, replay: bool) -> Attachment:

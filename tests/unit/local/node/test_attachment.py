@@ -158,6 +158,16 @@ async def test_a_container_without_stdin_has_none(started: Any) -> None:
     await client.close()
 
 
+async def test_input_that_the_program_never_reads_keeps_no_client(started: Any) -> None:
+    container = started("exec sleep 1000", stdin=True)
+    client = await container.client()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await client.stdin.write(bytes(16 << 20))
+    async with asyncio.timeout(TIMEOUT):
+        await client.close()
+
+
 async def test_a_terminal_has_the_clients_size_and_ctrl_d_ends_its_input(started: Any) -> None:
     script = "stty -echo; echo ready; read line; stty size; cat; echo over"
     container = started(script, stdin=True, stdin_once=True, tty=True)
