@@ -1,5 +1,7 @@
 """HTTP answers: JSON bodies, the Status of a refusal, and warning headers."""
 
+from collections.abc import Iterable
+
 import orjson
 from aiohttp import web
 
@@ -8,7 +10,9 @@ from kaito.apiserver.status import status_body
 from kaito.core.errors import ApiError
 from kaito.core.objects import Object
 
+_MAX_WARNINGS = 4096
 _MAX_WARNING = 256
+"""Characters of all warnings of an answer, and of each once there are more than that. Source: apiserver's filters."""
 
 
 def json_answer(
@@ -19,11 +23,18 @@ def json_answer(
     response = web.Response(
         body=data, status=code, headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"}
     )
-    for warning in warnings:
-        text = "".join(char for char in warning if char.isprintable())[:_MAX_WARNING]
+    for text in _shown(warnings):
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')
     return response
+
+
+def _shown(warnings: Iterable[str]) -> list[str]:
+    """Return each warning once, as much of them as an answer may carry."""
+    texts = list(dict.fromkeys("".join(char for char in warning if char.isprintable()) for warning in warnings))
+    if sum(map(len, texts)) <= _MAX_WARNINGS:
+        return texts
+    return [text[:_MAX_WARNING] for text in texts[: _MAX_WARNINGS // _MAX_WARNING]]
 
 
 def text_answer(text: str, code: int = 200) -> web.Response:

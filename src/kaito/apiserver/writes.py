@@ -213,12 +213,13 @@ class Writer:
         """Server-side apply: merge the fields a manager wants into the object, which is created if it is not there."""
         resource = write.resource
         applied = request.expect_applied(body, resource)
-        metadata.require_name(applied, write.target)
+        stored = self.store.read(resource.storage_key, write.target.key)
+        if stored is None:
+            metadata.require_name(applied, write.target)
         if applied["metadata"].get("managedFields"):
             raise status.bad_request("metadata.managedFields must be nil")
         fieldmanager.require_types(applied, self.registry.schema(resource))
         metadata.address(applied, resource, write.target)
-        stored = self.store.read(resource.storage_key, write.target.key)
         live = None if stored is None else served_form(resource, stored)
         if live is None:
             self._check_creatable(write, applied)

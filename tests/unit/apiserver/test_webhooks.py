@@ -247,10 +247,10 @@ async def test_who_is_asked_follows_from_rules_selectors_and_conditions(api, jud
     assert bool(judge.asked) is asked
 
 
-async def test_a_condition_that_cannot_be_told_is_a_failure_of_the_webhook(api, judge):
+async def test_a_condition_that_cannot_be_told_forbids_the_write(api, judge):
     broken = [{"name": "broken", "expression": "object.spec.nothing == 1"}]
     await register(api, "validating", judge.hook(matchConditions=broken))
-    assert (await api("POST", CONFIG_MAPS, config_map())).code == 500
+    assert (await api("POST", CONFIG_MAPS, config_map())).code == 403
     assert judge.asked == []
 
 

@@ -87,8 +87,9 @@ def _rule_errors(path: str, rule: Object) -> list[FieldError]:
 
 
 def _condition_errors(path: str, condition: Object) -> list[FieldError]:
+    errors = [] if condition.get("name") else [required(f"{path}.name")]
     try:
         Expression(condition["expression"])
     except ValueError as error:
-        return [invalid(f"{path}.expression", condition["expression"], str(error))]
-    return []
+        errors.append(invalid(f"{path}.expression", condition["expression"], str(error)))
+    return errors

@@ -60,18 +60,21 @@ class Caller:
             return question.failed(f"failed to call webhook: {error}")
         query = f"?timeout={seconds}s"
         try:
-            status, body = await self._post(place, query, question, uid := str(uuid.uuid4()), seconds)
+            status, body, is_text = await self._post(place, query, question, uid := str(uuid.uuid4()), seconds)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             why = f'Post "{place.shown}{query}": {_words(error)}'
             return question.failed(f"failed to call webhook: {why}")
         if status != 200:
-            text = body[:1024].decode(errors="replace").strip()
+            text = body[:1024].decode(errors="replace").strip() if is_text else "unknown"
             known = {404: "the server could not find the requested resource"}.get(status)
             said = known or f'an error on the server ("{text}") has prevented the request from succeeding'
             return question.failed(f"failed to call webhook: {said}")
         return question.answered(uid, body)
 
-    async def _post(self, place: Place, query: str, question: Question, uid: str, seconds: int) -> tuple[int, bytes]:
+    async def _post(
+        self, place: Place, query: str, question: Question, uid: str, seconds: int
+    ) -> tuple[int, bytes, bool]:
+        """Return status code and body of the answer, and whether that is text, which an error may quote."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
         bundle = question.webhook.body["clientConfig"].get("caBundle") or ""
@@ -85,7 +88,7 @@ class Caller:
             allow_redirects=False,
         ) as response:
             body = await response.content.read(_MAX_ANSWER_BYTES)
-            return response.status, body
+            return response.status, body, response.content_type.startswith("text/")
 
 
 def place_of(client: Object, store: Store) -> Place:

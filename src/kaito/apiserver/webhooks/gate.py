@@ -149,7 +149,7 @@ class Gate:
             if not webhook.wants(variables):
                 return None
         except ConditionError as error:
-            self.answers[question.digest] = question.failed(str(error))
+            self.answers[question.digest] = question.undecided(str(error))
             return question
         if write.options.dry_run and webhook.body.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise status.bad_request(f'admission webhook "{webhook.name}" does not support dry run')

@@ -49,7 +49,10 @@ class Question:
     def answered(self, uid: str, body: bytes) -> Answer:
         """Return what the body of an answer says; a body that makes no sense is a failure to answer."""
         try:
-            review = orjson.loads(body)
+            review = _review(body)
+        except ValueError as error:
+            return self.failed(f"failed to call webhook: {error}")
+        try:
             response = self._response(uid, review)
             warnings = tuple(str(text) for text in response.get("warnings") or ())
             if response.get("allowed") is not True:
@@ -59,10 +62,6 @@ class Question:
             return self.failed(f"received invalid webhook response: {error}")
 
     def _response(self, uid: str, review: Object) -> Object:
-        given = (review.get("apiVersion"), review.get("kind"))
-        if given != (_ENVELOPE["apiVersion"], _ENVELOPE["kind"]):
-            wanted = "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview"
-            raise ValueError(f"{wanted}, got {given[0]}, Kind={given[1]}")
         response: Object | None = review.get("response")
         if response is None:
             raise ValueError("webhook response was absent")
@@ -75,7 +74,7 @@ class Question:
         if not patch:
             return ()
         if not self.mutating:
-            raise ValueError("a validating webhook may not return response.patch")
+            raise ValueError("validating webhook may not return response.patch")
         if response.get("patchType") != "JSONPatch":
             raise ValueError(
                 f'webhook returned response.patch with unsupported patchType "{response.get("patchType")}"'
@@ -91,9 +90,30 @@ class Question:
 
     def failed(self, why: str) -> Answer:
         """Return the answer for a webhook that gave none: an error, or nothing where its failurePolicy lets it pass."""
-        if self.webhook.may_fail:
-            return Answer()
-        return Answer(error=status.internal(f'failed calling webhook "{self.webhook.name}": {why}'))
+        return self._unless_ignored(status.internal(f'failed calling webhook "{self.webhook.name}": {why}'))
+
+    def undecided(self, why: str) -> Answer:
+        """Return the answer for match conditions that cannot be told."""
+        about = self.request["requestResource"]
+        name = self.request["name"]
+        return self._unless_ignored(status.forbidden(about["group"], about["resource"], name, why))
+
+    def _unless_ignored(self, error: ApiError) -> Answer:
+        return Answer() if self.webhook.may_fail else Answer(error=error)
+
+
+def _review(body: bytes) -> Object:
+    """Return the AdmissionReview of an answer's body. Raises ValueError where it is none."""
+    try:
+        review = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"couldn't get version/kind; json parse error: {error}") from error
+    if not isinstance(review, dict):
+        raise ValueError("couldn't get version/kind; json parse error: the body is no JSON object")
+    version, kind = review.get("apiVersion"), review.get("kind")
+    if (version, kind) != (_ENVELOPE["apiVersion"], _ENVELOPE["kind"]):
+        raise ValueError(f'no kind "{kind}" is registered for version "{version}"')
+    return review
 
 
 class ReviewNeededError(Exception):

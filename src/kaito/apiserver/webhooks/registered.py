@@ -67,15 +67,16 @@ class Webhook:
 
     def wants(self, variables: dict[str, Any]) -> bool:
         """Say whether all match conditions hold. Raises ConditionError when none is false and one cannot be told."""
-        broken = ""
+        broken = []
         for condition in self.body.get("matchConditions") or ():
             try:
                 if _expression(condition["expression"]).evaluate(variables) is not True:
                     return False
             except EVALUATION_ERRORS as error:
-                broken = f"match condition {condition['name']}: {error}"
+                words = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
+                broken.append(f"expression '{condition['expression']}' resulted in error: {words}")
         if broken:
-            raise ConditionError(broken)
+            raise ConditionError(broken[0] if len(broken) == 1 else f"[{', '.join(broken)}]")
         return True
 
 
