@@ -34,6 +34,9 @@ IMAGE: Final = (
 )
 """As container engines read one (distribution/reference)."""
 
+DRIVER: Final = "^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$"
+"""A DNS-1123 subdomain, whatever the case: the name of a CSI driver."""
+
 URL: Final = "^https?://[-_.A-Za-z0-9]+(:[0-9]+)?([/?][!-~]*)?$"
 STRENGTH: Final = "^(0|1|0?[.][0-9]+|1[.]0+)$"
 MIG_PROFILE: Final = "^[1-9]g[.][1-9][0-9]*gb$"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import WithJsonSchema
 
 from kaito.api.fields import Rule, rules
-from kaito.api.formats import REFERENCE, Schema, matches
+from kaito.api.formats import DRIVER, REFERENCE, Schema, matches
 
 _NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 253}
 _PATH: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 1024}
@@ -24,6 +24,11 @@ _OBJECT_NAME: Final[Schema] = {
 }
 _NO_WAY_UP: Final = rules(Rule("!self.matches('(^|/)[.][.](/|$)')", "must not have '..' in it: name the folder itself"))
 
+_BELOW: Final = rules(
+    Rule("!self.startsWith('/')", "must be a relative path"),
+    Rule("!self.matches('(^|/)[.][.](/|$)')", "must not have '..' in it: name the file itself"),
+)
+
 
 def _kind(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
     schema: Schema = {"type": "object", "properties": properties}
@@ -33,8 +38,15 @@ def _kind(required: tuple[str, ...] = (), **properties: Schema) -> Schema:
 _ITEMS: Final[Schema] = {
     "type": "array",
     "maxItems": 64,
-    "items": _kind(("key", "path"), key=_NAME, path={**_PATH, **_NO_WAY_UP}, mode=_MODE),
+    "items": _kind(("key", "path"), key=_NAME, path={**_PATH, **_BELOW}, mode=_MODE),
 }
+_DISK_URI: Final = rules(
+    Rule(
+        "self.diskURI.startsWith(has(self.kind) && self.kind == 'Managed' ? '/subscriptions/' : 'https://')",
+        "must begin with /subscriptions/ for a disk of kind Managed, and with https:// for any other",
+        ".diskURI",
+    )
+)
 _KEYS: Final[dict[str, Schema]] = {"items": _ITEMS, "defaultMode": _MODE, "optional": _FLAG}
 
 KINDS: Final[dict[str, Schema]] = {
@@ -66,22 +78,25 @@ KINDS: Final[dict[str, Schema]] = {
     ),
     "csi": _kind(
         ("driver",),
-        driver={"type": "string", "minLength": 1, "maxLength": 63},
+        driver={"type": "string", "minLength": 1, "maxLength": 63, **matches(DRIVER, "must be a domain name")},
         readOnly=_FLAG,
         fsType=_TEXT,
         volumeAttributes={"type": "object", "maxProperties": 64, "additionalProperties": _TEXT},
         nodePublishSecretRef=_kind(("name",), name=_OBJECT_NAME),
     ),
     "azureFile": _kind(("secretName", "shareName"), secretName=_OBJECT_NAME, shareName=_NAME, readOnly=_FLAG),
-    "azureDisk": _kind(
-        ("diskName", "diskURI"),
-        diskName=_NAME,
-        diskURI=_PATH,
-        cachingMode={"type": "string", "enum": ["None", "ReadOnly", "ReadWrite"]},
-        fsType=_TEXT,
-        readOnly=_FLAG,
-        kind={"type": "string", "enum": ["Shared", "Dedicated", "Managed"]},
-    ),
+    "azureDisk": {
+        **_kind(
+            ("diskName", "diskURI"),
+            diskName=_NAME,
+            diskURI=_PATH,
+            cachingMode={"type": "string", "enum": ["None", "ReadOnly", "ReadWrite"]},
+            fsType=_TEXT,
+            readOnly=_FLAG,
+            kind={"type": "string", "enum": ["Shared", "Dedicated", "Managed"]},
+        ),
+        **_DISK_URI,
+    },
 }
 """Kinds whose fields are checked."""
 

@@ -40,6 +40,7 @@ VOLUMES: Final = (
     *({"configMap": {"name": "c", "items": [{"key": "k", "path": "p", "mode": 0o644}], "optional": True}},),
     *({"csi": {"driver": "d", "volumeAttributes": {"a": "b"}}}, {"azureFile": {"secretName": "s", "shareName": "n"}}),
     *({"image": {"reference": "registry.example.org/a:1", "pullPolicy": "Always"}}, {"unheardOf": {"a": 1}}),
+    {"azureDisk": {"diskName": "d", "diskURI": "/subscriptions/s", "kind": "Managed"}},
     *({"azureDisk": {"diskName": "d", "diskURI": "u"}}, {"hostPath": {"path": "/a"}, "nfs": {}}, {"secret": {}}),
 )
 
