@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from asking import APPLY, STRATEGIC, Api
+from asking import APPLY, JSON_PATCH, STRATEGIC, Api
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = f"row{os.getpid()}.example.org"
@@ -219,6 +219,51 @@ def test_an_update_needs_a_resource_version(api: Api, things: str) -> None:
     api.post(things, thing())
     answer = api.put(f"{things}/one", thing(size=3))
     assert (answer.code, answer.causes) == (422, [("FieldValueInvalid", "metadata.resourceVersion")])
+
+
+def test_a_patch_must_leave_the_resource_version(api: Api, things: str) -> None:
+    api.post(things, thing())
+    answer = api.patch(f"{things}/one", [{"op": "remove", "path": "/metadata/resourceVersion"}], JSON_PATCH)
+    assert (answer.code, answer.causes) == (422, [("FieldValueInvalid", "metadata.resourceVersion")])
+
+
+def test_null_is_no_value_unless_the_schema_does_not_know_the_field(api: Api, things: str) -> None:
+    spec = api.post(things, thing(name=None, port=None, tags=None, free={"a": None})).body["spec"]
+    assert spec == {"size": 2, "colour": "red", "free": {"a": None}}
+
+
+def test_a_list_that_an_applier_empties_is_gone(api: Api, things: str) -> None:
+    api.apply(f"{things}/one", thing(tags=["a"]))
+    answer = api.apply(f"{things}/one", thing(tags=[]))
+    assert (answer.code, answer.body["spec"]) == (200, {"size": 2, "colour": "red"})
+
+
+def test_a_map_that_an_applier_empties_is_null_and_so_invalid(api: Api, things: str) -> None:
+    api.apply(f"{things}/one", thing(free={"a": "1"}))
+    answer = api.apply(f"{things}/one", thing(free={}))
+    assert answer.code == 422
+    assert ("FieldValueTypeInvalid", "spec.free") in answer.causes
+
+
+def test_an_applied_value_of_another_type_has_no_owner(api: Api, things: str) -> None:
+    answer = api.apply(f"{things}/one", thing(free=5))
+    assert (answer.code, answer.message.partition("): ")[2]) == (500, ".spec.free: expected map, got &{5}")
+
+
+@pytest.mark.parametrize(("given", "kept"), [([], True), ([{}], False)])
+def test_an_empty_list_of_owners_means_nothing_but_an_empty_owner_does(
+    api: Api, things: str, given: list[Any], kept: bool
+) -> None:
+    made = api.post(things, thing()).body
+    made["metadata"]["managedFields"] = given
+    answer = api.put(f"{things}/one", made)
+    assert ("managedFields" in answer.body["metadata"]) is kept
+
+
+def test_a_finalizer_may_be_there_twice(api: Api, things: str) -> None:
+    body = thing()
+    body["metadata"]["finalizers"] = ["example.org/a", "example.org/a"]
+    assert api.post(things, body, dryRun="All").code == 201
 
 
 def change(path: str, value: Any) -> dict[str, Any]:

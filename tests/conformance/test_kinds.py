@@ -1,5 +1,6 @@
 """Built-in kinds: what a server fills in, what it refuses, what it warns about."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -221,3 +222,45 @@ def test_null_among_the_values_of_a_map_is_empty_text(api: Api, config_maps: str
     body = {"metadata": {"name": "one", "annotations": {"n": None}}, "data": {"a": None, "b": "1"}}
     answer = api.post(config_maps, body)
     assert (answer.body["data"], answer.body["metadata"]["annotations"]) == ({"a": "", "b": "1"}, {"n": ""})
+
+
+@pytest.fixture
+def node(api: Api, namespace: str) -> Iterator[str]:
+    """The path of a node that is not there yet."""
+    path = f"/api/v1/nodes/{namespace}"
+    yield path
+    api.delete(path)
+
+
+def test_a_new_node_takes_no_pods_until_it_has_reported(api: Api, node: str) -> None:
+    answer = api.post("/api/v1/nodes", {"metadata": {"name": node.rpartition("/")[2]}})
+    assert answer.body["spec"]["taints"] == [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+
+
+def test_no_taint_of_a_node_is_there_twice(api: Api, node: str) -> None:
+    taints = [{"key": "a", "effect": "NoSchedule"}, {"key": "a", "effect": "NoSchedule", "value": "b"}]
+    body = {"metadata": {"name": node.rpartition("/")[2]}, "spec": {"taints": taints}}
+    answer = api.post("/api/v1/nodes", body)
+    assert (answer.code, answer.causes) == (422, [("FieldValueDuplicate", "metadata.taints[1]")])
+
+
+def test_a_node_may_be_applied_with_its_status_which_nobody_owns(api: Api, node: str) -> None:
+    name = node.rpartition("/")[2]
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": {"capacity": {"cpu": "2"}}}
+    answer = api.apply(node, body)
+    assert (answer.code, answer.body["status"]["allocatable"]) == (201, {"cpu": "2"})
+    assert not any("f:status" in entry["fieldsV1"] for entry in answer.body["metadata"].get("managedFields", ()))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("leaseDurationSeconds", 0), ("leaseDurationSeconds", -1), ("leaseTransitions", -1)]
+)
+def test_the_numbers_of_a_lease(api: Api, namespace: str, field: str, value: int) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    answer = api.post(path, {"metadata": {"name": "one"}, "spec": {field: value}})
+    assert (answer.code, answer.causes) == (422, [("FieldValueInvalid", f"spec.{field}")])
+
+
+def test_an_update_of_a_lease_that_is_not_there_makes_it(api: Api, namespace: str) -> None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/one"
+    assert api.put(path, {"metadata": {"name": "one"}, "spec": {"holderIdentity": "me"}}).code == 201

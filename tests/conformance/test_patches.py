@@ -237,3 +237,13 @@ def test_a_directive_that_is_none_is_no_patch(api: Api, one: str) -> None:
     answer = api.patch(one, {"data": {"$patch": "merge"}}, STRATEGIC)
     assert (answer.code, answer.reason) == (500, "")
     assert answer.message.startswith("unknown patch type: merge in map: ")
+
+
+def test_what_is_missing_is_null_to_a_test(api: Api, one: str) -> None:
+    assert api.patch(one, [{"op": "test", "path": "/data/z", "value": None}], JSON_PATCH).code == 200
+    assert api.patch(one, [{"op": "test", "path": "/data/z", "value": ""}], JSON_PATCH).code == 422
+
+
+def test_an_operation_that_is_none_is_invalid(api: Api, one: str) -> None:
+    answer = api.patch(one, [{"op": "frob", "path": "/data"}], JSON_PATCH)
+    assert (answer.code, answer.reason) == (422, "Invalid")

@@ -178,3 +178,14 @@ def test_an_option_that_is_none_is_refused_before_the_object_is_looked_for(
     answer = api.patch(f"{config_maps}/none", {}, **options)
     assert (answer.code, answer.causes) == (422, [("FieldValueNotSupported", field)])
     assert answer.message == f'PatchOptions.meta.k8s.io "" is invalid: {field}: {said}'
+
+
+def test_options_of_a_delete_are_looked_at_before_the_object(api: Api, config_maps: str) -> None:
+    answer = api.delete(f"{config_maps}/none", {"propagationPolicy": "x"})
+    assert (answer.code, answer.causes) == (422, [("FieldValueNotSupported", "propagationPolicy")])
+    assert 'supported values: "Foreground", "Background", "Orphan", "nil"' in answer.message
+
+
+def test_a_finalizer_is_a_qualified_name(api: Api, config_maps: str) -> None:
+    answer = api.post(config_maps, {"metadata": {"name": "one", "finalizers": ["example.org/ a"]}})
+    assert (answer.code, answer.causes) == (422, [("FieldValueInvalid", "metadata.finalizers")])

@@ -89,7 +89,7 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     new = resource.custom and old is None
     errors = schema.validate(obj, old, metadata.validate(obj, resource) if new else ())
     if resource.custom:
-        refuse(resource, obj, errors)
+        refuse(resource, obj, [error for error in errors if not _repeats_in_metadata(error)])
         return Shaped(obj, warnings, [])
     _refuse_wrong_types(resource, errors)
     obj = apply_defaults(stored_version(resource), resource.kind, obj)
@@ -118,6 +118,11 @@ def _refuse_wrong_types(resource: Resource, errors: list[FieldError]) -> None:
             raise WrongTypeError(f"{_cannot_handle(resource)}: {error}")
 
 
+def _repeats_in_metadata(error: FieldError) -> bool:
+    """Say whether a list of the metadata holds something twice, which no schema of a custom resource forbids."""
+    return error.cause is Cause.DUPLICATE and error.field.startswith("metadata.")
+
+
 def _tolerated(error: FieldError) -> bool:
     """Say whether a real server lets this pass in a built-in object.
 
@@ -144,6 +149,28 @@ def refuse(resource: Resource, obj: Object, errors: list[FieldError]) -> None:
     if errors:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName", "")
         raise invalid_error(resource.group, resource.kind, name, errors)
+
+
+def refuse_nulls(resource: Resource, obj: Object, schema: StructuralSchema) -> None:
+    """Raise the 422 of a null that an apply leaves in a custom resource where its schema wants a value.
+
+    Other writes lose their nulls when they are read; what apply makes is not read again, on a real server either.
+    """
+    if not resource.custom or not _holds_null(obj):
+        return
+    errors = schema.validate(obj)
+    if any(_is_null(error) for error in errors):
+        refuse(resource, obj, [error for error in errors if _is_null(error) or error.field == "<nil>"])
+
+
+def _is_null(error: FieldError) -> bool:
+    return error.cause is Cause.TYPE_INVALID and error.value == "null"
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_null(item) for item in value.values())
+    return any(_holds_null(item) for item in value) if isinstance(value, list) else value is None
 
 
 def confine(write: Write, new: Object, old: Object) -> Object:

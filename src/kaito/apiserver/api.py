@@ -114,7 +114,9 @@ class ResourceApi:
 
     def _write(self, call: Call) -> Write:
         agent = call.http.headers.get("User-Agent", "unknown").partition("/")[0]
-        media = _content_type(call).partition(";")[0].strip().lower()
+        media = request.media_type(_content_type(call))
+        if call.audit.verb == "patch":
+            request.require_patch_type(media, custom=bool(call.resource.custom))
         require_write_options(call.options, call.audit.verb, media)
         manager = call.options.text("fieldManager") or agent
         return Write(call.resource, call.target, call.options, manager[:MAX_MANAGER], self._clock.now())

@@ -19,6 +19,7 @@ _ANSWERED_WHOLE = ("pods", "services", "serviceaccounts")
 
 def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
     """Delete one object, or mark it as being deleted while finalizers, grace or contents hold it."""
+    _require_policy(options)
     resource, live = write.resource, writer.live(write)
     _check_preconditions(write, live, options)
     if write.gate is not None:
@@ -68,15 +69,19 @@ def _finalizers(present: list[str], options: DeleteOptions) -> list[str]:
         policy = "Orphan" if options.orphan_dependents else "Background"
     if policy is None:
         return present
-    if policy not in _FINALIZERS:
+    kept = [name for name in present if name not in (_FOREGROUND, _ORPHAN)]
+    added = _FINALIZERS[policy]
+    return [*kept, added] if added else kept
+
+
+def _require_policy(options: DeleteOptions) -> None:
+    policy = options.propagation_policy
+    if policy is not None and policy not in _FINALIZERS:
         raise status.invalid_options(
             "DeleteOptions",
             f'propagationPolicy: Unsupported value: "{policy}": '
             'supported values: "Foreground", "Background", "Orphan", "nil"',
         )
-    kept = [name for name in present if name not in (_FOREGROUND, _ORPHAN)]
-    added = _FINALIZERS[policy]
-    return [*kept, added] if added else kept
 
 
 def _grace(write: Write, obj: Object, options: DeleteOptions) -> int:

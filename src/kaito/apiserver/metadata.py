@@ -143,6 +143,10 @@ def validate(obj: Object, resource: Resource) -> list[FieldError]:
         if not _QUALIFIED_NAME.fullmatch(key.lower())
     )
     errors.extend(_annotation_size(metadata.get("annotations") or {}))
+    for name in metadata.get("finalizers") or ():
+        if not _QUALIFIED_NAME.fullmatch(name):
+            words = [] if name else ["name part must be non-empty"]
+            errors.extend(invalid("metadata.finalizers", name, word) for word in [*words, _QUALIFIED_NAME_RULE])
     if not resource.custom and resource.group != "apiextensions.k8s.io":
         errors.extend(_finalizer_errors(metadata.get("finalizers") or ()))
     for owner in metadata.get("ownerReferences") or ():

@@ -146,7 +146,7 @@ def delete_options(options: Options, body: bytes, content_type: str) -> DeleteOp
 
 def decode(body: bytes, content_type: str) -> Any:
     """Return the body as JSON values; 400 when it does not parse, 415 for other formats."""
-    media = content_type.partition(";")[0].strip().lower()
+    media = media_type(content_type)
     try:
         if media == APPLY_PATCH:
             return _decode_applied(body)
@@ -159,6 +159,18 @@ def decode(body: bytes, content_type: str) -> Any:
     except (ValueError, yaml.YAMLError) as error:
         raise status.bad_request(f"the object provided is unrecognized: couldn't get version/kind; {error}") from None
     raise status.unsupported_media_type(media, (JSON, YAML, protobuf.MEDIA_TYPE))
+
+
+def media_type(content_type: str) -> str:
+    """Return a content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def require_patch_type(media: str, *, custom: bool) -> None:
+    """Raise the 415 of a patch in a format that the resource does not take."""
+    accepted = [kind for kind in PATCH_TYPES if kind != STRATEGIC_PATCH or not custom]
+    if media not in accepted:
+        raise status.unsupported_media_type(media, accepted)
 
 
 def _decode_yaml(body: bytes) -> Any:

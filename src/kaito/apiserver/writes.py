@@ -134,9 +134,7 @@ class Writer:
         if admission.rules_of(resource).created_by_update and not write.target.subresource and self._is_free(write):
             return self._insert(write, new, manage=True)
         old = self.live(write)
-        if resource.custom and not new["metadata"].get("resourceVersion"):
-            error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-            admission.refuse(resource, new, [error])
+        _require_version(write, new)
         admission.check_versions(write, new, old)
         return self.replace(write, new, old, manage=True)
 
@@ -179,12 +177,7 @@ class Writer:
 
     def patch(self, write: Write, content_type: str, body: bytes) -> Outcome:
         """Change an object by a JSON patch, a merge patch, a strategic merge patch, or server-side apply."""
-        media = content_type.partition(";")[0].strip().lower()
-        accepted = [
-            kind for kind in request.PATCH_TYPES if kind != request.STRATEGIC_PATCH or not write.resource.custom
-        ]
-        if media not in accepted:
-            raise status.unsupported_media_type(media, accepted)
+        media = request.media_type(content_type)
         change = request.decode(body, media)
         if media == request.APPLY_PATCH:
             return self.apply(write, change)
@@ -194,6 +187,7 @@ class Writer:
             request.expect_object(new, write.resource)
             metadata.require_name(new, write.target)
             metadata.address(new, write.resource, write.target)
+            _require_version(write, new)
             return self.replace(write, new, old, manage=True)
         except request.WrongTypeError as error:  # the object came to be so by the patch
             raise invalid_error("", "", "", [invalid("patch", None, error.message)]) from error
@@ -235,6 +229,7 @@ class Writer:
             write.target.subresource,
             ignored=_ignored(write),
         )
+        admission.refuse_nulls(resource, merged, self.registry.schema(resource))
         if live is None:
             return self._insert(write, merged, manage=False)
         if merged == live:
@@ -280,6 +275,14 @@ class Writer:
             self.registry.withdraw(key.name)
             self.store.wake_watchers()
         self.on_removed()
+
+
+def _require_version(write: Write, new: Object) -> None:
+    """Raise the 422 of a custom resource that does not say which version it replaces."""
+    resource = write.resource
+    if resource.custom and not new["metadata"].get("resourceVersion"):
+        error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise invalid_error(resource.group, resource.plural, write.target.name, [error])
 
 
 def _without_status(resource: Resource, obj: Object) -> None:

@@ -59,26 +59,28 @@ def apply(
     changes, the result equals `live`, times included. Raises ConflictError when a field of another manager would change
     and `force` is not set (with it, the field changes hands), InvalidError when `applied` has managedFields.
 
-    `ignored` names top-level fields that this write cannot set (`status`, where it is a subresource); through the
-    status subresource nothing else can be set.
+    `ignored` names top-level fields that nobody comes to own by this write (`status`, where it is a subresource);
+    through the status subresource nothing else is owned.
     """
     if applied.get("metadata", {}).get("managedFields"):
         raise InvalidError(Status(400, "BadRequest", "metadata.managedFields must be nil"))
     before = _unmanaged(live or {})
-    config = _settable(applied, subresource, ignored)
+    wanted = _settable(applied, subresource, ignored)
     api_version = applied.get("apiVersion", "")
     key = manager_key(manager, APPLY, subresource, api_version)
     managers = _known_managers(live or {})
     if live and not managers:
         managers = _first_managers(_settable(before, subresource, ignored), schema, now, subresource)
     last = managers.get(key)
-    mine = Entry(field_set(config, schema) - NEVER_OWNED, api_version, last.time if last else "")
+    mine = Entry(field_set(wanted, schema) - NEVER_OWNED, api_version, last.time if last else "")
     managers[key] = mine
 
-    after = merged(before, config, schema)
+    after = merged(before, applied, schema)
     if last is not None:
         after = _pruned(after, last.fields, managers, schema)
-    changed, removed = difference(before, after, schema)
+    changed, removed = difference(
+        _settable(before, subresource, ignored), _settable(after, subresource, ignored), schema
+    )
     conflicts = {other: found for other in managers if other != key and (found := managers[other].fields & changed)}
     if conflicts and not force:
         raise _conflict_error(conflicts)
@@ -106,7 +108,7 @@ def update(
     subresource.
     """
     old, new = _unmanaged(before or _blank(schema)), _unmanaged(after)
-    managers = _given_managers(before or {}, after, subresource)
+    managers = _given_managers(before or {}, after, subresource, schema)
     if (before or {}).get("metadata", {}).get("resourceVersion") and not managers:
         return new  # nobody kept account of this object so far, or the writer wants no more of it
     changed, removed = difference(old, new, schema)
@@ -135,7 +137,7 @@ def _pruned(after: Object, last: Fields, managers: Managers, schema: StructuralS
     owned = named_parents(frozenset().union(*(entry.fields for entry in managers.values())), schema)
     present = {path for path, _, _ in nodes(after, schema)}
     gone = (named_parents(last, schema) - owned - NEVER_OWNED) & present
-    result = without(after, gone, owned, schema) if gone else after
+    result = without(after, gone, schema) if gone else after
     return result if isinstance(result, dict) else {}
 
 
@@ -154,12 +156,12 @@ def _first_managers(live: Object, schema: StructuralSchema, now: datetime, subre
     return {key: Entry(fields, api_version, timestamp(now))} if fields else {}
 
 
-def _given_managers(before: Object, after: Object, subresource: str) -> Managers:
+def _given_managers(before: Object, after: Object, subresource: str, schema: StructuralSchema) -> Managers:
     given: Any = after.get("metadata", {}).get("managedFields")
     if subresource or given is None:
         return _known_managers(before)
-    if given in ([], [{}]):
-        return {}
+    if given == [{}] or (given == [] and schema.reference):
+        return {}  # in a custom resource no list and an empty one are the same
     return _known_managers(after) or _known_managers(before)
 
 

@@ -150,8 +150,8 @@ def _merged_list(live: list[Any], applied: list[Any], schema: StructuralSchema) 
     return result
 
 
-def without(value: Any, gone: Fields, owned: Fields, schema: StructuralSchema, path: Path = ()) -> Any:
-    """Return `value` without the fields of `gone`. What loses its last part goes too (None), unless it is `owned`."""
+def without(value: Any, gone: Fields, schema: StructuralSchema, path: Path = ()) -> Any:
+    """Return `value` without the fields of `gone`. What loses its last part is null."""
     if not is_granular(value, schema) or not any(field[: len(path)] == path for field in gone):
         return value
     below = frozenset(field for field in gone if field[: len(path)] == path)
@@ -160,15 +160,13 @@ def without(value: Any, gone: Fields, owned: Fields, schema: StructuralSchema, p
         for name, item in value.items():
             here = (*path, field_element(name))
             if here not in below:
-                left = without(item, below, owned, schema.child(name), here)
-                if left is not None or item is None:
-                    kept[name] = left
-        return kept if kept or path in owned else None
+                kept[name] = without(item, below, schema.child(name), here)
+        return kept or None
     items = []
     for element, item in zip(list_elements(value, schema), value, strict=True):
         here = (*path, element)
         if here not in below:
-            left = without(item, below, owned, schema.items or schema, here)
+            left = without(item, below, schema.items or schema, here)
             items.append(_with_keys(left, item, schema) if isinstance(item, dict) else left)
     return items or None
 
@@ -187,8 +185,8 @@ def difference(before: Any, after: Any, schema: StructuralSchema) -> tuple[Field
 
 
 def _same(left: Any, right: Any) -> bool:
-    if left is right or (left is None and right is NODE):
-        return True  # what was null and has items now has changed in its items alone
+    if left is right or (left in (None, NODE) and right in (None, NODE)):
+        return True  # what was null and has items now, or the other way round, has changed in its items alone
     return bool(left == right) and (type(left) is type(right) or _is_number(left, right))
 
 

@@ -37,7 +37,7 @@ def require_types(applied: Object, schema: StructuralSchema) -> None:
 
 
 def _errors(value: Any, schema: StructuralSchema, path: str) -> Iterator[str]:
-    if value is None or (schema.preserve_unknown_fields and not schema.properties):
+    if value is None or (schema.preserve_unknown_fields and not schema.type):
         return
     words, expected = _EXPECTED.get(schema.type, ("", object))
     if schema.constraints.get("format") == "quantity":
@@ -63,6 +63,10 @@ def _item_errors(value: list[Any], schema: StructuralSchema, items: StructuralSc
     if schema.list_type != "set" and not schema.is_associative_list:
         for index, item in enumerate(value):
             yield from _errors(item, items, f"{path}[{index}]")
+        return
+    nulls = [index for index, item in enumerate(value) if item is None]
+    if nulls and schema.is_associative_list:
+        yield f"{path}: element {nulls[0]}: associative list with keys may not have a null element"
         return
     try:
         elements = list_elements(value, schema)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from kaito.apiserver.kinds import pod, secret, service, webhook, workload
+from kaito.apiserver.kinds import node, pod, secret, service, webhook, workload
 from kaito.apiserver.schema import FieldError, invalid
 from kaito.core.objects import Object
 
@@ -80,7 +80,9 @@ _WORKLOAD = KindRules(
 
 KIND_RULES: Mapping[str, KindRules] = {
     "namespaces": KindRules(begin=_begin_namespace, validate_update=_keep_finalizers),
-    "nodes": KindRules(status_metadata=("labels", "annotations"), keeps_status=True),
+    "nodes": KindRules(
+        begin=node.begin_node, validate=node.validate_node, status_metadata=("labels", "annotations"), keeps_status=True
+    ),
     "pods": KindRules(
         pod.admit_pod,
         pod.begin_pod,
@@ -99,7 +101,7 @@ KIND_RULES: Mapping[str, KindRules] = {
         warn=service.warnings,
     ),
     "endpoints": KindRules(created_by_update=True),
-    "coordination.k8s.io/leases": KindRules(created_by_update=True),
+    "coordination.k8s.io/leases": KindRules(validate=node.validate_lease, created_by_update=True),
     "secrets": KindRules(validate=secret.validate_secret, validate_update=secret.validate_data_update),
     "configmaps": KindRules(validate=secret.validate_keys, validate_update=secret.validate_data_update),
     "events": KindRules(validate=_validate_event, created_by_update=True),

@@ -45,14 +45,18 @@ def _apply(target: Any, operation: Any, index: int) -> Any:
 
 
 def _tolerated(target: Any, operation: Any) -> Any:
-    """Let a replace of a field that a map lacks add it, and a copy of one add null.
+    """Let a replace of a field that a map lacks add it, a copy of one add null, and a test find null.
 
     So kube-apiserver's library does (evanphx/json-patch v4), and RFC 6902 does not.
     """
-    known = {"replace": "path", "copy": "from"}.get(str(operation.get("op")), "")
+    known = {"replace": "path", "copy": "from", "test": "path"}.get(str(operation.get("op")), "")
     if not known or not operation.get(known):
         return operation
     parent, last = jsonpointer.JsonPointer(operation[known]).to_last(target)
     if not isinstance(parent, dict) or last in parent:
         return operation
-    return {"op": "add", "path": operation.get("path"), "value": operation.get("value")}
+    if operation["op"] != "test":
+        return {"op": "add", "path": operation.get("path"), "value": operation.get("value")}
+    if operation.get("value") is None:
+        return {"op": "test", "path": "", "value": target}  # what is missing is null
+    return operation

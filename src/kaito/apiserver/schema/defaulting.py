@@ -23,7 +23,7 @@ def _defaulted_object(value: dict[str, Any], schema: "StructuralSchema") -> dict
     result = {}
     for name, item in value.items():
         known = schema.properties.get(name) or schema.values
-        if item is None and known is not None and known.type and not known.nullable:
+        if item is None and known is not None and not known.nullable:
             continue
         result[name] = copy.deepcopy(item) if known is None else defaulted(item, known)
     for name, child in schema.properties.items():
