@@ -15,6 +15,7 @@ from kaito.apiserver.answers import json_answer
 from kaito.apiserver.audit import AuditEvent
 from kaito.apiserver.authorization import Action
 from kaito.apiserver.identity import Identities, Identity
+from kaito.apiserver.list_options import require_list_options
 from kaito.apiserver.pod_logs import PodLogs
 from kaito.apiserver.pod_streams import STREAMS, PodStreams
 from kaito.apiserver.reads import Reader
@@ -141,15 +142,17 @@ class ResourceApi:
         return json_answer(obj, outcome.code, warnings=outcome.warnings)
 
     async def _get(self, call: Call) -> web.StreamResponse:
-        body = self._reader.get(call.resource, call.target)
+        body = self._reader.get(call.resource, call.target, call.options)
         return json_answer(self._reader.render(call.resource, body, call.accepted, call.options))
 
     async def _list(self, call: Call) -> web.StreamResponse:
+        require_list_options(call.options, watch=False)
         page = self._reader.page(call.resource, call.target, call.options)
         return json_answer(self._reader.render_page(call.resource, page, call.accepted, call.options))
 
     async def _watch(self, call: Call) -> web.StreamResponse:
         target, options = call.target, call.options
+        require_list_options(options, watch=True)
         if target.name:
             selector = f"metadata.name={target.name}"
             given = options.text("fieldSelector")

@@ -42,7 +42,9 @@ def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
         if not dry:
             writer.remove(resource, key_of(live), live)
         if resource.storage_key in _ANSWERED_WHOLE:
-            return Outcome(obj if resource.storage_key == "pods" else live)
+            told = obj if resource.storage_key == "pods" else live
+            version = live["metadata"]["resourceVersion"] if dry else str(writer.store.version)
+            return Outcome({**told, "metadata": {**told["metadata"], "resourceVersion": version}})
         return Outcome(_deleted(write, obj))
     if resource.storage_key == "namespaces":
         obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}

@@ -21,8 +21,12 @@ from kaito.core.objects import Key, Object
 _META = "meta.k8s.io/v1"
 _EXPIRED_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. "
-    "You can start a new list without the continue parameter."
+    "You can start a new list without the continue parameter, or use the continue token in this response to retrieve "
+    "the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that "
+    "were created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
 )
+_ANY_VERSION = -1
+"""In a token: the rest of the list as it is now."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,19 @@ class Reader:
         self.store = store
         self._clock = clock
 
-    def get(self, resource: Resource, target: Target) -> bytes:
-        """Return an object's stored JSON; 404 when there is none."""
+    def get(self, resource: Resource, target: Target, options: Options) -> bytes:
+        """Return an object's stored JSON; 404 when there is none, 504 for one of a version that is yet to come."""
+        self._present(options.text("resourceVersion"))
         body = self.store.get(resource.storage_key, target.key)
         if body is None:
             raise status.not_found(resource.group, resource.plural, target.name)
         return body
+
+    def _present(self, asked: str) -> int:
+        version = parse_version(asked)
+        if version > self.store.version:
+            raise status.too_large_resource_version(version, self.store.version)
+        return version
 
     def page(self, resource: Resource, target: Target, options: Options) -> Page:
         """Return the selected objects, or a page of them."""
@@ -102,18 +113,15 @@ class Reader:
         token, asked, match = (options.text(name) for name in ("continue", "resourceVersion", "resourceVersionMatch"))
         if token:
             version, after = _read_token(token)
+            if version == _ANY_VERSION:
+                return self.store.version, after
             if version <= self.store.compacted:
-                raise status.expired(_EXPIRED_PAGE)
+                raise status.expired(_EXPIRED_PAGE, continue_token=_token(_ANY_VERSION, after))
             return version, after
-        if match and not asked:
-            words = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            raise status.invalid_options("ListOptions", f"resourceVersionMatch: Forbidden: {words}")
-        version = parse_version(asked)
-        if version > self.store.version:
-            raise status.too_large_resource_version(version, self.store.version)
+        version = self._present(asked)
         if match == "Exact" and version < self.store.version:
             if version <= self.store.compacted:
-                raise status.expired(f"The resourceVersion for the provided list is too old: {version}")
+                raise status.expired("The resourceVersion for the provided list is too old.")
             return version, None
         return self.store.version, None
 

@@ -27,7 +27,7 @@ def status_body(status: Status) -> Object:
     body: Object = {
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": {"continue": status.continue_token} if status.continue_token else {},
         "status": "Failure",
         "message": status.message,
         "reason": status.reason,
@@ -142,9 +142,9 @@ def unsupported_media_type(content_type: str, accepted: Iterable[str]) -> ApiErr
     return _error(415, "UnsupportedMediaType", message)
 
 
-def expired(message: str) -> ApiError:
+def expired(message: str, *, continue_token: str = "") -> ApiError:
     """410 for a resourceVersion or continue token that the history no longer reaches."""
-    return _error(410, "Expired", message)
+    return api_error(Status(410, "Expired", message, {}, continue_token))
 
 
 def too_large_resource_version(asked: int, current: int) -> ApiError:

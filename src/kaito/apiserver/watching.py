@@ -68,9 +68,6 @@ class WatchStream:
 
     def _starting_version(self) -> int:
         options = self._request.options
-        if self._request.streams_list and options.text("resourceVersionMatch") != "NotOlderThan":
-            words = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            raise status.invalid_options("ListOptions", f"resourceVersionMatch: Forbidden: {words}")
         version = parse_version(options.text("resourceVersion"))
         if version > self._store.version:
             raise status.too_large_resource_version(version, self._store.version)

@@ -46,6 +46,8 @@ class Status:
     reason: str
     message: str
     details: dict[str, Any] = field(default_factory=dict)
+    continue_token: str = ""
+    """With a 410 of a list: where to go on, at the price of a list that is not of one moment."""
 
 
 class ApiError(KaitoError):

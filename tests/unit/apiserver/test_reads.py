@@ -44,6 +44,9 @@ async def test_an_old_page_token_has_expired(api, server):
     expired = await api("GET", CONFIG_MAPS, **{"continue": token})
     assert (expired.code, expired.reason) == (410, "Expired")
     assert "You can start a new list without the continue parameter" in expired.body["message"]
+    await make(api, "bb")
+    rest = await api("GET", CONFIG_MAPS, **{"continue": expired.body["metadata"]["continue"]})
+    assert names(rest) == ["b", "bb", "c"], "as it is now"
     assert (await api("GET", CONFIG_MAPS, **{"continue": "nonsense"})).code == 400
 
 
