@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from kaito.apiserver import authorization, discovery, status
+from kaito.apiserver import authorization, discovery, openapi_protobuf, status
 from kaito.apiserver.answers import json_answer, refusal, text_answer
 from kaito.apiserver.api import ResourceApi
 from kaito.apiserver.audit import AuditEvent, AuditLog
@@ -94,8 +94,10 @@ class FrontDoor:
 
     def _openapi(self, path: str, accept: str) -> web.Response:
         if path == "/openapi/v2":
+            if openapi_protobuf.ACCEPTED in accept or openapi_protobuf.MEDIA_TYPE in accept:
+                return web.Response(body=self.openapi.v2_protobuf(), content_type=openapi_protobuf.MEDIA_TYPE)
             if accept and "json" not in accept and "*/*" not in accept:
-                raise status.not_acceptable(("application/json",))
+                raise status.not_acceptable(("application/json", openapi_protobuf.MEDIA_TYPE))
             return json_answer(self.openapi.v2())
         if path == "/openapi/v3":
             return json_answer(self.openapi.index())

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
+from kaito.apiserver import openapi_protobuf
 from kaito.apiserver.discovery import group_versions
 from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import GroupVersion, Resource
@@ -42,8 +44,15 @@ class OpenApi:
 
     def v2(self) -> bytes:
         """Return the answer of `/openapi/v2`, as JSON."""
+        return orjson.dumps(self._v2())
+
+    def v2_protobuf(self) -> bytes:
+        """Return the answer of `/openapi/v2` to kubectl."""
+        return openapi_protobuf.encode(self._v2())
+
+    def _v2(self) -> dict[str, Any]:
         groups = {str(gv): self._kinds(resources) for gv, resources in self._versions().items()}
-        return orjson.dumps(openapi_v2_document(groups))
+        return openapi_v2_document(groups)
 
     def _versions(self) -> dict[GroupVersion, list[Resource]]:
         groups = group_versions(self._registry)
