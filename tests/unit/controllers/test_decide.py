@@ -235,6 +235,19 @@ def test_a_servers_failure_is_told_with_its_remedy(a):
     assert status.message.endswith("Shorten max-model-len.")
 
 
+def test_what_is_in_a_servers_way_is_told_while_it_goes_on_trying(a):
+    failure = {"reason": "HubUnreachable", "message": "Connection refused.", "remedy": "It goes on by itself."}
+    snapshot = a.serving(
+        deployment=a.deployment(available=0),
+        pods=(a.pod(a.running_pod),),
+        runtime={"pod-1": a.runtime("loading", failure=failure)},
+    )
+    status = decide(snapshot, a.now).status
+    assert status.phase == "LoadingWeights"
+    assert (status.last_failure.reason, status.last_failure.terminal) == ("HubUnreachable", False)
+    assert conditions(status)["InferenceReady"] == ("False", "HubUnreachable")
+
+
 def test_a_workspace_whose_pod_answers_is_ready_and_says_that_it_is_a_stand_in(a):
     decision = decide(a.serving(), a.now)
     status = decision.status

@@ -50,6 +50,7 @@ def fetch(
 def _try(model: HubModel, board: StatusBoard, admit: Callable[[int], Any], sample_seconds: float) -> Path:
     size, here = _begun(model.size).result()
     admit(size)
+    model.check_room(size - here)
     board.trouble(None)
     before, loaded = model.bytes_here(), here
     _log.info("downloading", model=model.repository, revision=model.revision, bytes=size, here=here)

@@ -1,6 +1,7 @@
 """One model on the hub, and its copy on this node."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from huggingface_hub import constants, get_token, snapshot_download
 from huggingface_hub.utils import WeakFileLock, disable_progress_bars, logging
 
 from kaito import __version__
-from kaito.runtime.hub.hub_error import hub_error
+from kaito.runtime.hub.hub_error import HubError, hub_error
 from kaito.runtime.hub.resets import resume_after_resets
 
 ALLOWED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.model.v*", "*.tiktoken")
@@ -42,6 +43,16 @@ class HubModel:
         self._remove_abandoned()
         resume_after_resets()
         return Path(self._snapshot())
+
+    def check_room(self, size: int) -> None:
+        """Raise HubError unless the disk has room for `size` bytes. The library would begin, and fill the disk."""
+        with self._errors():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.cache).free
+        if free < size:
+            what = f"{size / 1e9:.1f} GB of {self.repository} are still to come, and {self.cache} has room for "
+            remedy = "Free space on the node; it goes on by itself."
+            raise HubError("DiskFull", f"{what}{free / 1e9:.1f} GB.", remedy=remedy, passes=True)
 
     def bytes_here(self) -> int:
         """Return the bytes on the disk, those of unfinished files too."""

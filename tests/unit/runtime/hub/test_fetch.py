@@ -1,6 +1,7 @@
 """However long it takes: what passes is tried again, the board says how far it is, and no secret is said."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,6 +87,20 @@ def test_the_size_is_told_before_the_first_byte_and_can_be_refused(model: HubMod
     with pytest.raises(FatalError, match=str(SIZE)):
         fetch(model, board, refuse)
     assert not hub.sent
+
+
+def test_a_disk_without_room_is_known_before_the_first_byte(
+    model: HubModel, hub: FakeHub, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = [1000, 1 << 30]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=room[0]))
+
+    def make_room(seconds: float) -> None:
+        assert not hub.sent
+        room.pop(0)
+
+    assert fetch(model, board, sleep=make_room).is_dir()
+    assert [failure["reason"] for failure in board.failures] == ["DiskFull"]
 
 
 def test_neither_token_nor_signature_is_logged(

@@ -51,12 +51,13 @@ def _outcome(snapshot: Snapshot) -> Wait | None:
 
 
 def _by_stage(pod: Pod, runtime: RuntimeStatus) -> Wait:
-    failure = runtime["failure"]
-    if runtime["stage"] == "failed" or failure is not None:
+    stage, failure = runtime["stage"], runtime["failure"]
+    if stage == "failed" or failure is not None:
+        phase = "StartingModel" if stage == "failed" else _STAGES[stage][0]  # else it goes on trying
         reason = failure["reason"] if failure else Reason.CONTAINER_CRASHED
         message = f"Pod {pod.metadata.name}: {failure['message'] if failure else runtime['message']}"
         trouble = Failure(reason, message, failure["remedy"] if failure else "")
-        return Wait("StartingModel", reason, message, trouble=trouble)
-    phase, reason, does = _STAGES[runtime["stage"]]
-    detail = f": {runtime['message']}" if runtime["message"] and runtime["stage"] != "ready" else ""
+        return Wait(phase, reason, message, trouble=trouble)
+    phase, reason, does = _STAGES[stage]
+    detail = f": {runtime['message']}" if runtime["message"] and stage != "ready" else ""
     return Wait(phase, reason, f"The server in pod {pod.metadata.name} {does}{detail}")
