@@ -31,7 +31,7 @@ class WorkspaceAdmission:
         found = findings(workspace, self._catalogue)
         before = _readable(request.old_object)
         new = new_findings(workspace, before, self._catalogue) if before is not None else found
-        warnings = tuple(finding.text for finding in found if not finding.refused)
+        warnings = tuple(dict.fromkeys(finding.text for finding in found if not finding.refused))
         refused = [finding for finding in new if finding.refused]
         return Verdict.invalid([_cause(one) for one in refused], warnings) if refused else Verdict(warnings=warnings)
 

@@ -3,7 +3,9 @@
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+import pytest
 import pytest_asyncio
 
 from kaito.api import WORKSPACE
@@ -12,7 +14,7 @@ from kaito.apiserver import EmbeddedServer, ServerOptions
 from kaito.controllers.webhook import CERTIFICATE_SECRET, WEBHOOK_NAME, WebhookOptions
 from kaito.controllers.webhook.serve import serve_webhook
 from kaito.controllers.workspace.rules import Catalogue
-from kaito.core import ApiError, Client, InvalidError, Key, Kind, Manager, NotFoundError
+from kaito.core import ApiError, Client, InvalidError, KaitoError, Key, Kind, Manager, NotFoundError
 from kaito.core.kinds import EVENT, SECRET, VALIDATING_WEBHOOK_CONFIGURATION
 from kaito.local.supervisor.manifests import shipped
 from kaito.local.supervisor.settings import free_port
@@ -121,3 +123,27 @@ async def test_a_secret_that_somebody_broke_is_made_anew_and_an_event_says_so(st
     assert before["data"]["tls.key"] not in str(event)
     configuration = await stage.client.get(VALIDATING_WEBHOOK_CONFIGURATION, Key("", WEBHOOK_NAME))
     assert configuration["webhooks"][0]["clientConfig"]["caBundle"] == before["data"]["ca.crt"]
+
+
+async def test_outside_a_pod_the_namespace_has_to_be_given(stage):
+    async with Manager.connect("other", settings=stage.server.connection_settings) as manager:
+        with pytest.raises(KaitoError, match="--webhook-namespace") as caught:
+            serve_webhook(manager, WebhookOptions(), CATALOGUE)
+    assert (caught.value.reason, caught.value.terminal) == ("NamespaceMissing", True)
+
+
+async def test_a_port_that_is_taken_ends_the_process_and_says_so(stage):
+    await ready(stage)
+    with pytest.raises(KaitoError, match="--webhook-port") as caught:
+        await serve_beside(stage)
+    assert caught.value.reason == "AddressInUse"
+
+
+async def serve_beside(stage):
+    """Serve on the port that is taken already, until that fails."""
+    configuration = await stage.client.get(VALIDATING_WEBHOOK_CONFIGURATION, Key("", WEBHOOK_NAME))
+    port = urlsplit(configuration["webhooks"][0]["clientConfig"]["url"]).port
+    async with Manager.connect("other", settings=stage.server.connection_settings) as manager:
+        serve_webhook(manager, WebhookOptions(port=port, namespace=NAMESPACE), CATALOGUE)
+        await manager.start()
+        await manager._running

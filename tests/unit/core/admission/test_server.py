@@ -18,6 +18,7 @@ from kaito.core import KaitoError, SystemClock
 from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
 from kaito.core.admission.server import MAX_BODY_BYTES, MAX_SECONDS, seconds_of
 from kaito.core.certificates import signing
+from kaito.testing import VirtualClock
 
 
 async def allow(_request: AdmissionRequest) -> Verdict:
@@ -179,3 +180,23 @@ async def test_requests_are_counted_by_path_and_code(tmp_path):
     text = generate_latest(registry).decode()
     assert 'controller_runtime_webhook_requests_total{code="200",webhook="/allow"} 1.0' in text
     assert 'controller_runtime_webhook_requests_total{code="400",webhook="/allow"} 1.0' in text
+
+
+async def test_told_to_end_it_answers_a_while_longer(tmp_path):
+    clock = VirtualClock()
+    context, authority = context_of(tmp_path)
+    server = WebhookServer("127.0.0.1", 0, context, HANDLERS, clock, CollectorRegistry(), linger=5.0)
+    running = asyncio.create_task(server.run())
+    while not server.listening:
+        await clock.advance(0.0)
+    running.cancel()
+    trust = ssl.create_default_context(cadata=authority.decode())
+    async with aiohttp.ClientSession() as session:
+        ask = Asking(session, f"https://127.0.0.1:{server.port}", trust)
+        assert (await ask("/allow"))[0] == 200
+    await clock.advance(4.9)
+    assert server.listening
+    await clock.advance(0.2)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not server.listening

@@ -70,3 +70,14 @@ def test_whatever_is_served_was_trusted_for_the_overlap_before(pauses: list[int]
             known.setdefault(authority, now)
         assert material.current.authority in material.authorities
         assert expired or now - known[material.current.authority] >= POLICY.overlap or material.current is FIRST
+
+
+@pytest.mark.parametrize("life", [timedelta(seconds=30), timedelta(minutes=2), timedelta(hours=1), 90 * DAY, 365 * DAY])
+def test_a_certificate_of_any_life_is_kept_at_first_and_replaced_before_it_ends(life: timedelta) -> None:
+    policy = Policy.lasting(life)
+    made = issue(NAMES, START, life)
+    material = Material(made, (made.authority,))
+    assert decide(material, START, NAMES, policy) is Action.KEEP
+    assert decide(material, START + life / 2, NAMES, policy) is Action.KEEP
+    slack = START + life - policy.renewal(material) - policy.overlap - 2 * policy.check
+    assert slack > life / 10, "a look that is late by that much does no harm"
