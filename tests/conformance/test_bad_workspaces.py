@@ -3,11 +3,13 @@
 import copy
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from asking import Api
-from bad_workspaces import EDITS, JUDGED, STRUCTURE
+from bad_workspaces import EDITS, JUDGED, LIMITS, STRUCTURE, edited
 from bad_workspaces.mutations import SEED, plausible, workspaces
 from bad_workspaces.row import GOOD
 from hypothesis import HealthCheck, given, seed, settings
@@ -22,6 +24,7 @@ NAME = "workspaces.kaito.sh"
 [DEFINITION] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
 RESOURCE = resources_of(DEFINITION)[0]
 SCHEMA = RESOURCE.schema
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,20 @@ def test_a_bad_edit_is_refused_with_its_field(installed: None, api: Api, namespa
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_a_good_workspace_is_taken(installed: None, api: Api, good: str, version: str) -> None:
     answer = api.post(path_of("default", version), {**GOOD[good], "apiVersion": f"kaito.sh/{version}"}, dryRun="All")
+    assert answer.code == 201, answer.body
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_a_workspace_at_a_limit_is_taken(installed: None, api: Api, case: str) -> None:
+    answer = api.post(path_of("default"), edited(*LIMITS[case]), dryRun="All", fieldValidation="Strict")
+    assert answer.code == 201, answer.body
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+def test_an_example_is_taken_as_it_is(installed: None, api: Api, path: Path) -> None:
+    body = yaml.safe_load(path.read_text())
+    version = body["apiVersion"].rpartition("/")[2]
+    answer = api.post(path_of("default", version), body, dryRun="All", fieldValidation="Strict")
     assert answer.code == 201, answer.body
 
 

@@ -6,7 +6,8 @@ ask API servers read the same ones.
 
 from bad_workspaces.edits import EDITS
 from bad_workspaces.judged import JUDGED
+from bad_workspaces.limits import LIMITS
 from bad_workspaces.row import REMOVED, Bad, BadEdit, Judged, edited
 from bad_workspaces.structure import STRUCTURE
 
-__all__ = ["EDITS", "JUDGED", "REMOVED", "STRUCTURE", "Bad", "BadEdit", "Judged", "edited"]
+__all__ = ["EDITS", "JUDGED", "LIMITS", "REMOVED", "STRUCTURE", "Bad", "BadEdit", "Judged", "edited"]

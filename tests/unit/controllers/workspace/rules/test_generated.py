@@ -30,7 +30,7 @@ from kaito.testing import FaultyTransport, InProcessServer, LoopClock, Luck, run
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 CATALOGUE = Catalogue(load_presets(), load_skus(), HUB)
 SCHEMA = StructuralSchema.from_openapi(structural_schema(WORKSPACE_RESOURCE.model))
-SHORT, LONG = 150, 20_000
+SHORT, LONG = 150, 4_000
 
 Judge = Callable[[dict[str, Any]], None]
 
