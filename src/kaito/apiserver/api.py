@@ -9,7 +9,7 @@ from typing import TypeVar
 import orjson
 from aiohttp import web
 
-from kaito.apiserver import authorization, deletion, request, reviews, status, subresources
+from kaito.apiserver import authorization, deletion, eviction, request, reviews, status, subresources
 from kaito.apiserver.admission import Write
 from kaito.apiserver.answers import json_answer
 from kaito.apiserver.audit import AuditEvent
@@ -232,7 +232,7 @@ class ResourceApi:
             return json_answer(self._identities.answer_token_request(account, body), 201)
         if name in ("binding", "eviction") and method == "POST":
             body = await self._body(call)
-            action = subresources.bind if name == "binding" else subresources.evict
+            action = subresources.bind if name == "binding" else eviction.evict
             return self._written(call, action(self._writer, self._write(call), body))
         raise status.method_not_allowed()
 

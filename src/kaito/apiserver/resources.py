@@ -121,6 +121,9 @@ BUILTIN_RESOURCES: tuple[Resource, ...] = (
     _builtin(_APPS, "daemonsets", "DaemonSet", "ds", categories=("all",), subresources=("status",)),
     _builtin(_APPS, "controllerrevisions", "ControllerRevision"),
     _builtin(_BATCH, "jobs", "Job", categories=("all",), subresources=("status",)),
+    _builtin(
+        GroupVersion("policy", "v1"), "poddisruptionbudgets", "PodDisruptionBudget", "pdb", subresources=("status",)
+    ),
     _builtin(GroupVersion("coordination.k8s.io", "v1"), "leases", "Lease"),
     _builtin(GroupVersion("discovery.k8s.io", "v1"), "endpointslices", "EndpointSlice"),
     _builtin(GroupVersion("events.k8s.io", "v1"), "events", "Event", "ev", storage="events"),

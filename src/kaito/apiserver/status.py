@@ -107,6 +107,12 @@ def forbidden(group: str, resource: str, name: str, why: str, causes: Iterable[M
     return _error(403, "Forbidden", message, details)
 
 
+def too_many_disruptions(why: str) -> ApiError:
+    """429 for an eviction that a disruption budget does not allow now."""
+    words = "Cannot evict pod as it would violate the pod's disruption budget."
+    return _error(429, "TooManyRequests", words, {"causes": [{"reason": "DisruptionBudget", "message": why}]})
+
+
 def forbidden_path(why: str) -> ApiError:
     """403 for a path that is no resource."""
     return _error(403, "Forbidden", f"forbidden: {why}")

@@ -1,10 +1,8 @@
-"""Subresources beside status: scale, and the binding and eviction of pods."""
+"""Subresources beside status: scale, and the binding of pods (eviction is in `eviction.py`)."""
 
 import copy
 
-import orjson
-
-from kaito.apiserver import deletion, patch, request, status
+from kaito.apiserver import patch, request, status
 from kaito.apiserver.admission import Write
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.schema import FieldError, invalid, invalid_error
@@ -96,11 +94,4 @@ def bind(writer: Writer, write: Write, body: Object) -> Outcome:
     pod["status"]["conditions"] = kept
     if not write.options.dry_run:
         writer.save(write.resource, pod)
-    return Outcome({**_SUCCESS, "code": 201}, 201)
-
-
-def evict(writer: Writer, write: Write, body: Object) -> Outcome:
-    """Delete a pod on behalf of an Eviction; there are no disruption budgets here that could refuse it."""
-    options = request.delete_options(write.options, orjson.dumps(request.part(body, "deleteOptions")), request.JSON)
-    deletion.delete(writer, write, options)
     return Outcome({**_SUCCESS, "code": 201}, 201)

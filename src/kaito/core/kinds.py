@@ -19,6 +19,9 @@ REPLICA_SET: Final = Kind[dict[str, Any]]("apps/v1", "ReplicaSet", dict, "replic
 STATEFUL_SET: Final = Kind[dict[str, Any]]("apps/v1", "StatefulSet", dict, "statefulsets", True)
 CONTROLLER_REVISION: Final = Kind[dict[str, Any]]("apps/v1", "ControllerRevision", dict, "controllerrevisions", True)
 JOB: Final = Kind[dict[str, Any]]("batch/v1", "Job", dict, "jobs", True)
+POD_DISRUPTION_BUDGET: Final = Kind[dict[str, Any]](
+    "policy/v1", "PodDisruptionBudget", dict, "poddisruptionbudgets", True
+)
 ENDPOINT_SLICE: Final = Kind[dict[str, Any]]("discovery.k8s.io/v1", "EndpointSlice", dict, "endpointslices", True)
 CUSTOM_RESOURCE_DEFINITION: Final = Kind[dict[str, Any]](
     "apiextensions.k8s.io/v1", "CustomResourceDefinition", dict, "customresourcedefinitions", False
@@ -50,6 +53,7 @@ BUILT_IN: Final = (
     STATEFUL_SET,
     CONTROLLER_REVISION,
     JOB,
+    POD_DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     CUSTOM_RESOURCE_DEFINITION,
     VALIDATING_WEBHOOK_CONFIGURATION,

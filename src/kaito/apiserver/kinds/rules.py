@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from kaito.apiserver.kinds import node, pod, secret, service, webhook, workload
+from kaito.apiserver.kinds import disruption, node, pod, secret, service, webhook, workload
 from kaito.apiserver.schema import FieldError, invalid
 from kaito.core.objects import Object
 
@@ -121,6 +121,9 @@ KIND_RULES: Mapping[str, KindRules] = {
         validate_update=workload.validate_job_update,
         generational=True,
         warn=workload.warnings,
+    ),
+    "policy/poddisruptionbudgets": KindRules(
+        begin=disruption.begin_budget, validate=disruption.validate_budget, generational=True
     ),
     "apiextensions.k8s.io/customresourcedefinitions": KindRules(generational=True),
     "admissionregistration.k8s.io/validatingwebhookconfigurations": KindRules(

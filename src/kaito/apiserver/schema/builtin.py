@@ -37,6 +37,7 @@ _KINDS = {
     ("apps/v1", "StatefulSet"): "apps.v1.StatefulSet",
     ("apps/v1", "DaemonSet"): "apps.v1.DaemonSet",
     ("batch/v1", "Job"): "batch.v1.Job",
+    ("policy/v1", "PodDisruptionBudget"): "policy.v1.PodDisruptionBudget",
     ("discovery.k8s.io/v1", "EndpointSlice"): "discovery.v1.EndpointSlice",
     ("coordination.k8s.io/v1", "Lease"): "coordination.v1.Lease",
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): "apiextensions.v1.CustomResourceDefinition",

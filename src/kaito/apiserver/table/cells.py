@@ -233,6 +233,12 @@ def _service_account(obj: Object, now: datetime) -> list[Any]:
     return [_name(obj), len(obj.get("secrets") or ()), _age(obj, now)]
 
 
+def _budget(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj.get("spec", {}), obj.get("status", {})
+    amounts = ["N/A" if spec.get(name) is None else str(spec[name]) for name in ("minAvailable", "maxUnavailable")]
+    return [_name(obj), *amounts, status.get("disruptionsAllowed", 0), _age(obj, now)]
+
+
 def _lease(obj: Object, now: datetime) -> list[Any]:
     return [_name(obj), obj.get("spec", {}).get("holderIdentity") or "", _age(obj, now)]
 
@@ -282,6 +288,7 @@ BUILTIN_CELLS: dict[str, Cells] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "ServiceAccount": _service_account,
+    "PodDisruptionBudget": _budget,
     "Lease": _lease,
     "CustomResourceDefinition": _custom_resource_definition,
     "ValidatingWebhookConfiguration": _webhook_configuration,

@@ -52,6 +52,7 @@ BUILTIN_COLUMNS: dict[str, list[Column]] = {
     "Secret": _columns("Name", "Type", "Data", "Age"),
     "Namespace": _columns("Name", "Status", "Age"),
     "ServiceAccount": _columns("Name", "Secrets", "Age"),
+    "PodDisruptionBudget": _columns("Name", "Min Available", "Max Unavailable", "Allowed Disruptions#", "Age"),
     "Lease": _columns("Name", "Holder", "Age"),
     "CustomResourceDefinition": _columns("Name", "Created At"),
     "ValidatingWebhookConfiguration": _columns("Name", "Webhooks#", "Age"),

@@ -15,6 +15,7 @@ IncludeObject = Literal["Metadata", "Object", "None"]
 """What rows carry (query parameter `includeObject`): the metadata alone, the whole object, or nothing."""
 
 _GROUPS = {
+    "policy/v1",
     *("v1", "apps/v1", "batch/v1", "discovery.k8s.io/v1", "coordination.k8s.io/v1", "apiextensions.k8s.io/v1"),
     "admissionregistration.k8s.io/v1",
 }

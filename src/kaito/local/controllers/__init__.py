@@ -5,6 +5,7 @@ One package per concern: `decide` is pure, `reconciler` gathers and acts. On a r
 
 from kaito.core import Controller, Manager
 from kaito.local.controllers.deployment.reconciler import deployment_controller
+from kaito.local.controllers.disruption.reconciler import disruption_controller
 from kaito.local.controllers.endpoints.reconciler import endpoints_controller
 from kaito.local.controllers.garbage.reconciler import garbage_collector
 from kaito.local.controllers.job.reconciler import job_controller
@@ -24,6 +25,7 @@ def built_in_controllers(manager: Manager) -> list[Controller]:
         replica_set_controller(manager),
         stateful_set_controller(manager),
         job_controller(manager),
+        disruption_controller(manager),
         scheduler_controller(manager),
         endpoints_controller(manager),
         node_lifecycle_controller(manager),
