@@ -1,5 +1,7 @@
 """The deployment controller: gathers, decides, acts."""
 
+from collections.abc import Iterable
+
 from kaito.core import (
     DONE,
     AlreadyExistsError,
@@ -7,6 +9,7 @@ from kaito.core import (
     Client,
     Clock,
     Controller,
+    Event,
     EventRecorder,
     Key,
     Manager,
@@ -19,6 +22,7 @@ from kaito.local.controllers.adoption import adopt
 from kaito.local.controllers.deployment.decide import REVISION, Decision, Resize, Snapshot, decide
 from kaito.local.controllers.deployment.rolling import size
 from kaito.local.controllers.event_source import event_source
+from kaito.local.controllers.pods import is_terminal
 from kaito.local.controllers.template_hash import same_template
 
 
@@ -119,7 +123,29 @@ def deployment_controller(manager: Manager) -> Controller:
         manager.cache, manager.client, event_source(manager, "deployment-controller"), manager.clock
     )
 
-    return Controller("deployment", reconciler).watching(DEPLOYMENT).owning(REPLICA_SET)
+    def recreated(event: Event) -> Iterable[Key]:
+        return recreated_by(manager.cache, event)
+
+    return Controller("deployment", reconciler).watching(DEPLOYMENT).owning(REPLICA_SET).watching(POD, to=recreated)
+
+
+def recreated_by(cache: Cache, event: Event) -> Iterable[Key]:
+    """Return the Deployment that may go on now that a pod has gone or ended: one that recreates its pods.
+
+    No ReplicaSet tells it: a pod that is being deleted is no replica of one any more.
+    """
+    owner = event.entry.metadata.controller
+    if owner is None or owner.kind != "ReplicaSet" or (event.new is not None and not is_terminal(event.new.json())):
+        return ()
+    replica_set = cache.get(REPLICA_SET, Key(event.key.namespace, owner.name))
+    owners = replica_set["metadata"].get("ownerReferences") or () if replica_set else ()
+    keys = (Key(event.key.namespace, one["name"]) for one in owners if one.get("kind") == "Deployment")
+    return [
+        key
+        for key in keys
+        if (deployment := cache.get(DEPLOYMENT, key))
+        and (deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
+    ]
 
 
 def _controls(uid: str, controller: object) -> bool:
