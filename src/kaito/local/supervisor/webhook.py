@@ -28,7 +28,7 @@ PROBE: Final[Object] = {
     "apiVersion": WORKSPACE.api_version,
     "kind": "Workspace",
     "metadata": {"name": "kaito-webhook-probe", "namespace": "default"},
-    "resource": {"labelSelector": {"matchLabels": {"kaito.sh/probe": "webhook"}}},
+    "resource": {"labelSelector": {"matchLabels": {"apps": "kaito-webhook-probe"}}},
     "inference": {"preset": {"name": "kaito-no-such-preset"}},
 }
 """What the webhook refuses and the schema does not; only ever a dry run."""
