@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Final
 
 from kaito.core.certificates.material import Material
+
+_SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Policy:
         """Return the policy for another lifetime; what is too long for a short one is shortened with it."""
         usual = cls()
         return cls(lifetime, overlap=min(usual.overlap, lifetime / 10), check=min(usual.check, lifetime / 30))
+
+    def too_long(self, material: Material, now: datetime) -> bool:
+        """Say whether what is served outlives what was asked for since; clocks may be some minutes apart."""
+        return material.current.not_after - now > self.lifetime * 1.1 + _SKEW
 
     def renewal(self, material: Material) -> datetime:
         """Return the moment at which the next generation is due."""
@@ -55,4 +62,5 @@ def decide(material: Material | None, now: datetime, names: frozenset[str], poli
         return Action.PROMOTE if due or not usable else Action.KEEP
     if not usable:
         return Action.MAKE
-    return Action.STAGE if now >= policy.renewal(material) else Action.KEEP
+    due = now >= policy.renewal(material) or policy.too_long(material, now)
+    return Action.STAGE if due else Action.KEEP

@@ -46,6 +46,15 @@ def test_the_action_follows_from_material_and_time(material: Material | None, af
     assert decide(material, START + after, NAMES, POLICY) is action
 
 
+def test_one_that_outlives_what_is_asked_for_now_is_replaced_in_the_usual_way() -> None:
+    shorter = Policy.lasting(timedelta(hours=1))
+    assert decide(CURRENT, START + DAY, NAMES, shorter) is Action.STAGE
+    assert decide(STAGED, START + 60 * DAY, NAMES, shorter) is Action.KEEP
+    assert decide(CURRENT, START + DAY, NAMES, Policy.lasting(180 * DAY)) is Action.KEEP
+    a_little_ahead = START - timedelta(minutes=4)
+    assert decide(CURRENT, a_little_ahead, NAMES, POLICY) is Action.KEEP
+
+
 def test_a_certificate_for_other_names_is_replaced() -> None:
     assert decide(CURRENT, START, NAMES | {"127.0.0.1"}, POLICY) is Action.MAKE
 
