@@ -54,6 +54,15 @@ POD_FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "FieldValueInvalid",
         "spec.containers[0].resources.requests",
     ),
+    "two ports of one name": (
+        {
+            "containers": [
+                {**CONTAINER, "ports": [{"name": "a", "containerPort": 80}, {"name": "a", "containerPort": 81}]}
+            ]
+        },
+        "FieldValueDuplicate",
+        "spec.containers[0].ports[1].name",
+    ),
     "two containers of one name": (
         {"containers": [CONTAINER, CONTAINER]},
         "FieldValueDuplicate",
@@ -264,3 +273,50 @@ def test_the_numbers_of_a_lease(api: Api, namespace: str, field: str, value: int
 def test_an_update_of_a_lease_that_is_not_there_makes_it(api: Api, namespace: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/one"
     assert api.put(path, {"metadata": {"name": "one"}, "spec": {"holderIdentity": "me"}}).code == 201
+
+
+def make_job(api: Api, namespace: str, **template: Any) -> Answer:
+    spec = {**UNSCHEDULED, "restartPolicy": "Never", "containers": [CONTAINER]}
+    body = {"metadata": {"name": "one"}, "spec": {"suspend": True, "template": {**template, "spec": spec}}}
+    return api.post(f"/apis/batch/v1/namespaces/{namespace}/jobs", body)
+
+
+def test_a_job_without_labels_has_those_of_its_pods(api: Api, namespace: str) -> None:
+    made = make_job(api, namespace, metadata={"labels": {"a": "b"}}).body
+    assert made["metadata"]["labels"] == made["spec"]["template"]["metadata"]["labels"]
+    assert set(made["metadata"]["labels"]) == {
+        "a",
+        "controller-uid",
+        "job-name",
+        "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-name",
+    }
+
+
+def test_a_job_that_is_deleted_without_a_word_orphans_its_pods(api: Api, namespace: str) -> None:
+    make_job(api, namespace)
+    answer = api.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/one")
+    assert (answer.body["kind"], "orphan" in answer.body["metadata"]["finalizers"]) == ("Job", True)
+
+
+def test_a_volume_claim_of_a_stateful_set_says_what_it_is(api: Api, namespace: str) -> None:
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {**UNSCHEDULED, "containers": [CONTAINER]}}
+    spec = {"replicas": 0, "serviceName": "x", "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    body = {"metadata": {"name": "one"}, "spec": {**spec, "volumeClaimTemplates": [claim]}}
+    made = api.post(f"/apis/apps/v1/namespaces/{namespace}/statefulsets", body).body
+    kept = made["spec"]["volumeClaimTemplates"][0]
+    assert (kept["apiVersion"], kept["kind"], kept["status"]) == ("v1", "PersistentVolumeClaim", {"phase": "Pending"})
+
+
+def test_a_workload_is_not_warned_about_again_when_its_labels_change(api: Api, namespace: str) -> None:
+    env = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{**CONTAINER, "env": env}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
+    assert warnings(api.post(path, {"metadata": {"name": "one"}, "spec": spec}))
+    assert not warnings(api.patch(f"{path}/one", {"metadata": {"labels": {"x": "y"}}}))
+    assert warnings(api.patch(f"{path}/one", {"spec": {"minReadySeconds": 1}}))

@@ -247,3 +247,10 @@ def test_what_is_missing_is_null_to_a_test(api: Api, one: str) -> None:
 def test_an_operation_that_is_none_is_invalid(api: Api, one: str) -> None:
     answer = api.patch(one, [{"op": "frob", "path": "/data"}], JSON_PATCH)
     assert (answer.code, answer.reason) == (422, "Invalid")
+
+
+def test_an_item_without_its_merge_key_cannot_be_merged(api: Api, deployment: str) -> None:
+    change = {"spec": {"template": {"spec": {"containers": [{"image": "i:2"}]}}}}
+    answer = api.patch(deployment, change, STRATEGIC)
+    assert (answer.code, answer.reason) == (500, "")
+    assert answer.message.endswith("does not contain declared merge key: name")

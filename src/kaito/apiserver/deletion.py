@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from kaito.apiserver import admission, status
 from kaito.apiserver.admission import Write
 from kaito.apiserver.request import DeleteOptions
+from kaito.apiserver.resources import Resource
 from kaito.apiserver.writes import Outcome, Writer, outgoing
 from kaito.core.clock import timestamp
 from kaito.core.objects import Object, key_of
@@ -13,6 +14,8 @@ from kaito.core.objects import Object, key_of
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 _FINALIZERS = {"Foreground": _FOREGROUND, "Orphan": _ORPHAN, "Background": None}
 _DEFAULT_GRACE_SECONDS = 30
+_ORPHANING = ("batch/jobs",)
+"""Kinds whose dependents stay when a delete does not say what is to become of them."""
 _ANSWERED_WHOLE = ("pods", "services", "serviceaccounts")
 """Kinds whose deletion is answered with the object as it was, and not with a `Status`."""
 
@@ -26,7 +29,7 @@ def delete(writer: Writer, write: Write, options: DeleteOptions) -> Outcome:
         write.gate.validate(write, "DELETE", None, live)
     obj = copy.deepcopy(live)
     meta = obj["metadata"]
-    finalizers = _finalizers(meta.get("finalizers") or [], options)
+    finalizers = _finalizers(resource, meta.get("finalizers") or [], options)
     if finalizers:
         meta["finalizers"] = finalizers
     else:
@@ -65,10 +68,12 @@ def _check_preconditions(write: Write, obj: Object, options: DeleteOptions) -> N
             raise status.conflict(resource.group, resource.plural, meta["name"], words)
 
 
-def _finalizers(present: list[str], options: DeleteOptions) -> list[str]:
+def _finalizers(resource: Resource, present: list[str], options: DeleteOptions) -> list[str]:
     policy = options.propagation_policy
     if policy is None and options.orphan_dependents is not None:
         policy = "Orphan" if options.orphan_dependents else "Background"
+    if policy is None and resource.storage_key in _ORPHANING and not set(present) & {_FOREGROUND, _ORPHAN}:
+        policy = "Orphan"
     if policy is None:
         return present
     kept = [name for name in present if name not in (_FOREGROUND, _ORPHAN)]

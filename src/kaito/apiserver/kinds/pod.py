@@ -123,12 +123,23 @@ def container_errors(spec: Object, path: str) -> list[FieldError]:
             names.add(name)
             if not container.get("image"):
                 errors.append(required(f"{where}.image"))
+            errors += _port_errors(container.get("ports") or (), where)
             errors += _resource_errors(container.get("resources") or {}, where)
             if part == "initContainers" and container.get("restartPolicy") != "Always":
                 errors += _init_errors(container, where)
             for place, mount in enumerate(container.get("volumeMounts") or ()):
                 if mount.get("name") not in volumes:
                     errors.append(FieldError(Cause.NOT_FOUND, f"{where}.volumeMounts[{place}].name", mount.get("name")))
+    return errors
+
+
+def _port_errors(ports: Iterable[Object], where: str) -> list[FieldError]:
+    names: set[str] = set()
+    errors = []
+    for index, port in enumerate(ports):
+        if (name := port.get("name")) and name in names:
+            errors.append(FieldError(Cause.DUPLICATE, f"{where}.ports[{index}].name", name))
+        names.add(port.get("name", ""))
     return errors
 
 

@@ -39,8 +39,10 @@ def validate_workload(obj: Object) -> list[FieldError]:
     return errors
 
 
-def warnings(new: Object, _old: Object) -> list[str]:
-    """Return what the writer of a workload should know of its template."""
+def warnings(new: Object, old: Object) -> list[str]:
+    """Return what the writer of a workload should know of its template, unless nothing but metadata has changed."""
+    if old and old["metadata"]["generation"] == new["metadata"]["generation"]:
+        return []
     return container_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
 
 

@@ -15,6 +15,11 @@ def malformed(message: str) -> InvalidError:
     return InvalidError(Status(400, "BadRequest", message))
 
 
+def unmergeable(message: str) -> ApiError:
+    """Return the 500 of a strategic merge patch whose items cannot be told apart."""
+    return api_error(Status(500, "", message))
+
+
 def unknown_directive(word: Any, patch: Any) -> ApiError:
     """Return the 500 of a `$patch` that says what no server does."""
-    return api_error(Status(500, "", f"unknown patch type: {word} in map: {patch}"))
+    return unmergeable(f"unknown patch type: {word} in map: {patch}")

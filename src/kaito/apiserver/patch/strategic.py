@@ -7,7 +7,7 @@ Directives, as documented in Kubernetes' "strategic-merge-patch": `$patch: repla
 import copy
 from typing import Any, cast
 
-from kaito.apiserver.patch.refusal import malformed, unknown_directive, unprocessable
+from kaito.apiserver.patch.refusal import malformed, unknown_directive, unmergeable
 from kaito.apiserver.schema import StructuralSchema
 from kaito.core.objects import Object
 
@@ -76,9 +76,9 @@ def _merge_list(target: list[Any], patch: list[Any], schema: StructuralSchema) -
     result = list(target)
     for item in patch:
         if not isinstance(item, dict):
-            raise unprocessable(f"an item of a list that is merged by {key!r} must be an object, not {item!r}")
+            raise unmergeable(f"list element types are not identical: {item!r} beside items with a {key}")
         if key not in item:
-            raise unprocessable(f"map: {item} does not contain declared merge key: {key}")
+            raise unmergeable(f"map: {item} does not contain declared merge key: {key}")
         places = [index for index, before in enumerate(result) if before.get(key) == item[key]]
         if item.get(_DIRECTIVE) == "delete":
             result = [before for before in result if before.get(key) != item[key]]

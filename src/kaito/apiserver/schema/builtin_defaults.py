@@ -170,6 +170,12 @@ def _stateful_set_spec(spec: Object) -> None:
     _set(spec.setdefault("persistentVolumeClaimRetentionPolicy", {}), whenDeleted="Retain", whenScaled="Retain")
 
 
+def _volume_claim(claim: Object) -> None:
+    """Fill in what a claim has as a template of a StatefulSet; it is no kind of its own here."""
+    claim["apiVersion"], claim["kind"] = "v1", "PersistentVolumeClaim"
+    _set(claim.setdefault("status", {}), phase="Pending")
+
+
 def _daemon_set_spec(spec: Object) -> None:
     _set(spec, revisionHistoryLimit=10)
     strategy = spec.setdefault("updateStrategy", {})
@@ -195,7 +201,7 @@ def _job_spec(spec: Object) -> None:
 def _job(job: Object) -> None:
     labels = job.get("spec", {}).get("template", {}).get("metadata", {}).get("labels")
     if labels and not job.get("metadata", {}).get("labels"):
-        job.setdefault("metadata", {})["labels"] = dict(labels)
+        job.setdefault("metadata", {})["labels"] = labels  # one and the same: what a new Job adds, it adds to both
 
 
 def _crd_spec(spec: Object) -> None:
@@ -238,6 +244,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "core.v1.ServiceAccountTokenProjection": _values(expirationSeconds=3600),
     "core.v1.HostPathVolumeSource": lambda source: source.setdefault("type", ""),
     "core.v1.ObjectFieldSelector": _values(apiVersion="v1"),
+    "core.v1.PersistentVolumeClaim": _volume_claim,
     "core.v1.PersistentVolumeClaimSpec": _values(volumeMode="Filesystem"),
     "core.v1.Service": lambda service: _service_spec(service["spec"]),
     "core.v1.ServicePort": _service_port,
