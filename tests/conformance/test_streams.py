@@ -15,11 +15,16 @@ def pods(api: Api, namespace: str) -> Iterator[str]:
     for name, node in (("waiting", ""), ("lost", "no-such-node")):
         containers = [{"name": each, "image": "nginx"} for each in ("main", "second")]
         spec = {"containers": containers, **({"nodeName": node} if node else {"schedulerName": "nobody"})}
-        made = api.post(path, {"metadata": {"name": name}, "spec": spec})
+        metadata = {
+            "name": name,
+            "finalizers": ["example.org/test"],
+        }  # without its node it may be collected at any time
+        made = api.post(path, {"metadata": metadata, "spec": spec})
         assert made.code == 201, made.body
     yield path
     for name in ("waiting", "lost"):
         api.delete(f"{path}/{name}", gracePeriodSeconds=0)
+        api.patch(f"{path}/{name}", {"metadata": {"finalizers": None}})
 
 
 @pytest.mark.parametrize("stream", STREAMS)
