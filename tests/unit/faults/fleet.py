@@ -9,6 +9,7 @@ from kaito.core import Client, Key, Object
 from kaito.core.clock import Clock, timestamp
 from kaito.core.errors import AlreadyExistsError, ConflictError, NotFoundError
 from kaito.core.kinds import NODE, POD
+from kaito.local.controllers.scheduler.taints import NOT_READY
 from kaito.provisioner.clouds.cloud import Claim, Instance
 from kaito.provisioner.clouds.local import InstanceFiles, LocalCloud, LocalInstance
 from kaito.testing import InProcessServer, Luck
@@ -138,6 +139,18 @@ class Fleet:
             "conditions": [self._true("Ready", "KubeletReady")],
         }
         await self._client.patch(NODE, Key("", instance.name), {"status": status}, subresource="status")
+        await self._untaint(Key("", instance.name))
+
+    async def _untaint(self, key: Key) -> None:
+        """Do what the node lifecycle controller does when a kubelet is ready: the API server tainted its new node."""
+        with contextlib.suppress(NotFoundError):
+            while True:
+                node = await self._client.get(NODE, key)
+                taints = [one for one in node["spec"].get("taints") or () if one["key"] != NOT_READY]
+                version = {"resourceVersion": node["metadata"]["resourceVersion"]}
+                with contextlib.suppress(ConflictError):
+                    await self._client.patch(NODE, key, {"metadata": version, "spec": {"taints": taints}})
+                    return
 
     async def _take_down(self, name: str) -> None:
         await self._clock.sleep(STOP_SECONDS)
