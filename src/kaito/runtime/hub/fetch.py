@@ -51,16 +51,18 @@ def _try(model: HubModel, board: StatusBoard, admit: Callable[[int], Any], sampl
     size, here = _begun(model.size).result()
     admit(size)
     model.check_room(size - here)
-    board.trouble(None)
     before, loaded = model.bytes_here(), here
     _log.info("downloading", model=model.repository, revision=model.revision, bytes=size, here=here)
     download = _begun(model.download)
     while not wait((download,), timeout=sample_seconds).done:
         loaded = min(size, max(loaded, here + model.bytes_here() - before))  # a file that is just renamed is missed
         board.weights(loaded=loaded, total=size)
+        if loaded > here:
+            board.trouble(None)
         board.enter("loading", f"downloading {loaded // 10**6} of {size // 10**6} MB")
     folder: Path = download.result()
     board.weights(loaded=size, total=size)
+    board.trouble(None)
     return folder
 
 

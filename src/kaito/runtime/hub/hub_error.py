@@ -49,7 +49,7 @@ def hub_error(error: BaseException, repository: str, revision: str, endpoint: st
         case errors.FileMetadataError() | TypeError() | ValueError() | LookupError() | AssertionError():
             what = f"{endpoint} does not answer as a Hugging Face hub does: {_said(cause)}"
             return HubError("HubUnreachable", what, remedy="Check HF_ENDPOINT and the proxy.", passes=True)
-        case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.ProxyError():
+        case httpx2.ConnectError() | httpx2.TimeoutException() | httpx2.ProxyError():
             what = f"The hub {endpoint} cannot be reached: {_said(cause)}"
             remedy = "Check the node's network, proxy and HF_ENDPOINT; it goes on by itself when the hub answers."
             return HubError("HubUnreachable", what, remedy=remedy, passes=True)

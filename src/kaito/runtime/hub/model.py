@@ -13,7 +13,7 @@ from huggingface_hub.utils import WeakFileLock, disable_progress_bars, logging
 
 from kaito import __version__
 from kaito.runtime.hub.hub_error import HubError, hub_error
-from kaito.runtime.hub.resets import resume_after_resets
+from kaito.runtime.hub.session import prepare_session
 
 ALLOWED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "*.model.v*", "*.tiktoken")
 """What vLLM needs of a repository: weights, settings and tokenizer."""
@@ -41,7 +41,6 @@ class HubModel:
     def download(self) -> Path:
         """Return the folder of the files, complete. No request if it is there already. Raises HubError."""
         self._remove_abandoned()
-        resume_after_resets()
         return Path(self._snapshot())
 
     def check_room(self, size: int) -> None:
@@ -64,6 +63,7 @@ class HubModel:
         return total
 
     def _snapshot(self, **options: Any) -> Any:
+        prepare_session()
         disable_progress_bars()
         logging.set_verbosity_error()  # its warnings have links with signatures in them
         with self._errors():

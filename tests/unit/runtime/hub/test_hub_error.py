@@ -108,6 +108,15 @@ def test_a_hub_that_is_down_is_named(model: HubModel, hub: FakeHub, monkeypatch:
     assert "Connection refused" in error.message
 
 
+def test_a_hub_that_never_answers_is_named(model: HubModel, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaito.runtime.hub.session.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub.troubles.hang = True
+    error = refusal(model, HubModel.size)
+    assert (error.reason, error.passes) == ("HubUnreachable", True)
+    assert "ReadTimeout" in error.message
+
+
 def test_offline_is_a_choice_of_the_user(model: HubModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     error = refusal(model, HubModel.download)
