@@ -30,6 +30,7 @@ spec:
         - |
           import os, socket
           server = socket.create_server((os.environ.get("KAITO_BIND_HOST", ""), 8322))
+          print("listening")
           while True:
               client = server.accept()[0]
               while data := client.recv(9):
@@ -42,6 +43,7 @@ spec:
 def visited(cluster: Cluster) -> Iterator[Cluster]:
     cluster.apply(POD)
     cluster.kubectl("wait", "--for=condition=Ready", "pod/visited", "--timeout=120s", timeout=150)
+    cluster.until("the listener", lambda: heard(cluster) == ["listening"], 60, lambda: heard(cluster))
     yield cluster
     cluster.kubectl("delete", "pod/visited", "--ignore-not-found", "--timeout=60s")
 
@@ -99,16 +101,22 @@ def test_the_connections_of_a_port_forward_that_is_killed_are_closed(visited: Cl
         socket.create_connection(("127.0.0.1", local), 30) as client,
     ):
         client.sendall(b"hello")
-        visited.until("the greeting", lambda: heard(visited) == ["heard hello"], 30, lambda: heard(visited))
+        visited.until(
+            "the greeting", lambda: heard(visited) == ["listening", "heard hello"], 30, lambda: heard(visited)
+        )
         process.kill()
-        visited.until("its end", lambda: heard(visited) == ["heard hello", "closed"], 30, lambda: heard(visited))
+        visited.until(
+            "its end", lambda: heard(visited) == ["listening", "heard hello", "closed"], 30, lambda: heard(visited)
+        )
 
 
 def test_a_local_connection_that_is_closed_is_closed_at_the_pod(visited: Cluster) -> None:
     with forwarded(visited, "pod/visited", 8322) as (local, _):
         with socket.create_connection(("127.0.0.1", local), 30) as client:
             client.sendall(b"bye")
-        visited.until("its end", lambda: heard(visited) == ["heard bye", "closed"], 30, lambda: heard(visited))
+        visited.until(
+            "its end", lambda: heard(visited) == ["listening", "heard bye", "closed"], 30, lambda: heard(visited)
+        )
 
 
 def test_a_node_agent_keeps_no_descriptor_of_clients_that_have_gone(visited: Cluster) -> None:
