@@ -1,6 +1,7 @@
 """The whole controller against the embedded API server, real time, no delays in the cloud."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,8 +13,9 @@ import pytest
 from kaito.api.crd import crds
 from kaito.api.machine import MACHINE, MACHINE_RESOURCE
 from kaito.apiserver import EmbeddedServer
-from kaito.core import Client, Key, Manager, NotFoundError, Object
+from kaito.core import Client, ConflictError, Key, Manager, NotFoundError, Object
 from kaito.core.kinds import CUSTOM_RESOURCE_DEFINITION, EVENT, NODE, POD
+from kaito.local.controllers.scheduler.taints import NOT_READY
 from kaito.provisioner import Limits, ProvisionerOptions, machine_controller
 from kaito.provisioner.clouds.local import InstanceFiles
 
@@ -54,10 +56,17 @@ class Site:
         await self.until(RAW_MACHINE, name, says("MachineLaunched", "True"))
 
     async def boot(self, new_node: Callable[..., Object], name: str = "ws1") -> None:
-        """Do what kaito-node does: create the Node, then report on it."""
-        node = new_node(name)
+        """Do what kaito-node does: create the Node, then report on it; and what the node lifecycle controller does."""
+        node, key = new_node(name), Key("", name)
         await self.client.create({**node, "status": {}})
-        await self.client.patch(NODE, Key("", name), {"status": node["status"]}, subresource="status")
+        await self.client.patch(NODE, key, {"status": node["status"]}, subresource="status")
+        while True:
+            found = await self.client.get(NODE, key)
+            taints = [taint for taint in found["spec"].get("taints") or () if taint["key"] != NOT_READY]
+            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            with contextlib.suppress(ConflictError):
+                await self.client.patch(NODE, key, {"metadata": version, "spec": {"taints": taints}})
+                return
 
 
 def says(condition: str, status: str, reason: str = "") -> Callable[[Object | None], bool]:
