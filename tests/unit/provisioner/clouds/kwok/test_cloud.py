@@ -10,6 +10,7 @@ from kaito.api.machine import MACHINE, MACHINE_RESOURCE
 from kaito.apiserver import EmbeddedServer
 from kaito.core import Client, ConnectionLostError, Key, Kind, Manager
 from kaito.core.kinds import NODE, POD
+from kaito.local.controllers.nodelifecycle.reconciler import node_lifecycle_controller
 from kaito.provisioner import Limits, ProvisionerOptions, machine_controller
 from kaito.provisioner.clouds import Claim, CloudUnavailableError, InstanceNotFoundError
 from kaito.provisioner.clouds.kwok import KwokCloud
@@ -114,6 +115,7 @@ async def test_a_machine_becomes_a_ready_node_and_goes_again(client, new_machine
 
     async with Manager.connect("kaito-provisioner", settings=client.settings) as manager:
         manager.add(machine_controller(manager, ProvisionerOptions("kwok", None, Limits(drain_poll=0.05))))
+        manager.add(node_lifecycle_controller(manager))  # takes the taint of a new node away
         await manager.start()
         await client.create(new_machine())
         await asyncio.wait_for(ready(), 20)
