@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from bad_workspaces.models import ADAPTER_ROWS, PRESETS, TEMPLATES, TUNINGS, VOLUMES
+from bad_workspaces.models import ADAPTER_ROWS, PRESETS, TEMPLATES, TUNINGS
 from bad_workspaces.nodes import CHOICES, NAMES, RESOURCES, SELECTORS
 from bad_workspaces.row import Bad
+from bad_workspaces.volumes import VOLUMES
 
 ROWS: Final = (
     *NAMES,

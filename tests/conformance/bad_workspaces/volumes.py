@@ -1,0 +1,155 @@
+"""Volumes of adapters that schema and CEL refuse."""
+
+from typing import Final
+
+from bad_workspaces.column import MANY, REQUIRED, SUPPORTED, TYPE, forms, rows, types
+from bad_workspaces.row import Bad
+
+VOLUME = "inference.adapters[1].source.volumeSource"
+
+VOLUMES: Final = [
+    *types("adapters", VOLUME, "object", a_text="/adapters", a_list=[]),
+    *forms("adapters", VOLUME, "at least 1 properties", empty={}),
+    *rows(
+        "adapters",
+        VOLUME,
+        "at most 1",
+        MANY,
+        two={"hostPath": {"path": "/a"}, "persistentVolumeClaim": {"claimName": "a"}},
+    ),
+    Bad(
+        "a host path of nothing",
+        "adapters",
+        {VOLUME: {"hostPath": {}}},
+        f"{VOLUME}.hostPath.path",
+        "Required value",
+        REQUIRED,
+    ),
+    Bad(
+        "a host path that goes up",
+        "adapters",
+        {VOLUME: {"hostPath": {"path": "/a/../etc"}}},
+        f"{VOLUME}.hostPath.path",
+        "must not have '..'",
+    ),
+    Bad(
+        "a host path that is a number",
+        "adapters",
+        {VOLUME: {"hostPath": {"path": 5}}},
+        f"{VOLUME}.hostPath.path",
+        "must be of type string",
+        TYPE,
+    ),
+    Bad(
+        "a host path of an unknown type",
+        "adapters",
+        {VOLUME: {"hostPath": {"path": "/a", "type": "Folder"}}},
+        f"{VOLUME}.hostPath.type",
+        "supported values",
+        SUPPORTED,
+    ),
+    Bad(
+        "a host path as text",
+        "adapters",
+        {VOLUME: {"hostPath": "/a"}},
+        f"{VOLUME}.hostPath",
+        "must be of type object",
+        TYPE,
+    ),
+    Bad(
+        "a claim without a name",
+        "adapters",
+        {VOLUME: {"persistentVolumeClaim": {}}},
+        f"{VOLUME}.persistentVolumeClaim.claimName",
+        "Required value",
+        REQUIRED,
+    ),
+    Bad(
+        "a claim in capitals",
+        "adapters",
+        {VOLUME: {"persistentVolumeClaim": {"claimName": "Mine"}}},
+        f"{VOLUME}.persistentVolumeClaim.claimName",
+        "must be the name of an object",
+    ),
+    Bad(
+        "a claim that is read only in words",
+        "adapters",
+        {VOLUME: {"persistentVolumeClaim": {"claimName": "mine", "readOnly": "yes"}}},
+        f"{VOLUME}.persistentVolumeClaim.readOnly",
+        "must be of type boolean",
+        TYPE,
+    ),
+    Bad(
+        "NFS without a path",
+        "adapters",
+        {VOLUME: {"nfs": {"server": "nfs.example.org"}}},
+        f"{VOLUME}.nfs.path",
+        "Required value",
+        REQUIRED,
+    ),
+    Bad(
+        "NFS with half a path",
+        "adapters",
+        {VOLUME: {"nfs": {"server": "nfs.example.org", "path": "exports"}}},
+        f"{VOLUME}.nfs.path",
+        "should match",
+    ),
+    Bad(
+        "a mode beyond 0777",
+        "adapters",
+        {VOLUME: {"secret": {"secretName": "s", "defaultMode": 0o1000}}},
+        f"{VOLUME}.secret.defaultMode",
+        "less than or equal to 511",
+    ),
+    Bad(
+        "a key that goes up",
+        "adapters",
+        {VOLUME: {"configMap": {"name": "c", "items": [{"key": "a", "path": "../a"}]}}},
+        f"{VOLUME}.configMap.items[0].path",
+        "must not have '..'",
+    ),
+    Bad(
+        "CSI without a driver",
+        "adapters",
+        {VOLUME: {"csi": {"readOnly": True}}},
+        f"{VOLUME}.csi.driver",
+        "Required value",
+        REQUIRED,
+    ),
+    Bad(
+        "a key at an absolute path",
+        "adapters",
+        {VOLUME: {"secret": {"secretName": "s", "items": [{"key": "a", "path": "/a"}]}}},
+        f"{VOLUME}.secret.items[0].path",
+        "must be a relative path",
+    ),
+    Bad(
+        "a CSI driver that is none",
+        "adapters",
+        {VOLUME: {"csi": {"driver": "my driver"}}},
+        f"{VOLUME}.csi.driver",
+        "must be a domain name",
+    ),
+    Bad(
+        "an Azure disk from nowhere",
+        "adapters",
+        {VOLUME: {"azureDisk": {"diskName": "d", "diskURI": "d"}}},
+        f"{VOLUME}.azureDisk.diskURI",
+        "must begin with /subscriptions/",
+    ),
+    Bad(
+        "a managed Azure disk that is a blob",
+        "adapters",
+        {VOLUME: {"azureDisk": {"diskName": "d", "diskURI": "https://example.org/d.vhd", "kind": "Managed"}}},
+        f"{VOLUME}.azureDisk.diskURI",
+        "must begin with /subscriptions/",
+    ),
+    Bad(
+        "an Azure share without a Secret",
+        "adapters",
+        {VOLUME: {"azureFile": {"shareName": "x"}}},
+        f"{VOLUME}.azureFile.secretName",
+        "Required value",
+        REQUIRED,
+    ),
+]
