@@ -13,6 +13,7 @@ import orjson
 
 from kaito.apiserver.request import Target
 from kaito.core.clock import micro_timestamp
+from kaito.core.errors import Status
 from kaito.core.objects import Object
 
 RESULT_VERSION = "kaito.sh/resource-version"
@@ -35,6 +36,7 @@ class AuditEvent:
     target: Target | None = None
     name: str = ""
     result_version: str = ""
+    refused: Status | None = None
     audit_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def line(self, code: int, now: datetime) -> bytes:
@@ -50,7 +52,7 @@ class AuditEvent:
             "user": {"username": self.user, "groups": list(self.groups)},
             "sourceIPs": [self.source],
             "userAgent": self.user_agent,
-            "responseStatus": {"metadata": {}, "code": code},
+            "responseStatus": {"metadata": {}, **self._refusal(), "code": code},
             "requestReceivedTimestamp": micro_timestamp(self.received),
             "stageTimestamp": micro_timestamp(now),
         }
@@ -59,6 +61,13 @@ class AuditEvent:
         if self.result_version:
             event["annotations"] = {RESULT_VERSION: self.result_version}
         return orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _refusal(self) -> Object:
+        """Return a refusal's reasons. Its messages stay out, which a real server logs: they may quote a Secret."""
+        if self.refused is None:
+            return {}
+        causes = [{"reason": cause.get("reason", "")} for cause in self.refused.details.get("causes") or ()]
+        return {"status": "Failure", "reason": self.refused.reason, "details": {"causes": causes}}
 
     def _object_reference(self, target: Target) -> Object:
         reference = {

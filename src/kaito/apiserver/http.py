@@ -64,6 +64,7 @@ class FrontDoor:
             response = await self._answer(request, event)
         except ApiError as error:
             response = refusal(error)
+            event.refused = error.status
         except ConnectionResetError:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: a defect answers 500 and is logged

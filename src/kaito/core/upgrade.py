@@ -4,7 +4,6 @@ aiohttp itself upgrades to WebSocket alone. Not exported by `kaito.core`: only s
 """
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +12,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 READ_BYTES = 1 << 16
+CLOSE_SECONDS = 1.0
+"""How long what the peer has not read may keep a connection open that we close."""
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 6}
 """Seconds of silence before the peer is probed, between two probes, and how many go unanswered before it is gone."""
 
@@ -62,10 +63,19 @@ class Connection:
 
     async def close(self) -> None:
         """Close, whatever the state of the peer."""
-        self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
+        await close_writer(self._writer)
+
+
+async def close_writer(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; what its peer does not take within CLOSE_SECONDS is dropped."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()  # not before: asyncio fails to abort what has closed
+    except OSError:
+        pass
 
 
 @asynccontextmanager

@@ -91,5 +91,7 @@ async def test_the_audit_log_tells_who_did_what_when_and_no_secret(start, tmp_pa
     assert created["userAgent"] == "tester/1.0"
     assert created["requestReceivedTimestamp"] <= created["stageTimestamp"]
     assert (missing["verb"], missing["responseStatus"]["code"]) == ("get", 404)
+    assert missing["responseStatus"]["reason"] == "NotFound"
+    assert "message" not in missing["responseStatus"]
     assert "hunter2" not in log.read_text()
     assert running.token not in log.read_text()

@@ -53,6 +53,12 @@ def test_an_apply_that_made_the_object_used_create_too() -> None:
     assert report.used == {CREATE: 1, PATCH: 1}
 
 
+def test_what_came_too_late_for_its_namespace_was_not_forbidden() -> None:
+    late = event("create", code=403)
+    late["responseStatus"]["details"] = {"causes": [{"reason": "NamespaceTerminating"}]}
+    assert compare({CREATE}, [late]).right
+
+
 def test_a_forbidden_request_is_named_though_the_verb_was_granted() -> None:
     report = compare({PATCH}, [event("patch"), event("patch", code=403)])
     assert not report.right

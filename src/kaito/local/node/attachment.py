@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from kaito.core.objects import Object
+from kaito.core.upgrade import close_writer
 from kaito.local.node import attach_shim
 from kaito.local.node.logs import CHUNK
 from kaito.local.node.records import Record
@@ -26,8 +27,6 @@ from kaito.local.node.streaming.remote_command import Size, exit_status
 
 SOCKET = "attach"
 FRAME_BYTES = 1 << 16
-CLOSE_SECONDS = 1.0
-"""How long input that the program has not read may keep the connection open when the client has gone."""
 
 
 class Position(msgspec.Struct):
@@ -178,11 +177,7 @@ class Attachment:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._writer is not None:
-            self._writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._writer.wait_closed()
-            self._writer.transport.abort()
+            await close_writer(self._writer)
 
 
 async def attach(folder: Path, record: Record, *, replay: bool) -> Attachment:

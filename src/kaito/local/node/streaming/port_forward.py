@@ -8,13 +8,11 @@ import contextlib
 import os
 from dataclasses import dataclass
 
-from kaito.core.upgrade import READ_BYTES
+from kaito.core.upgrade import READ_BYTES, close_writer
 from kaito.local.node.streaming.spdy_connection import ByteConnection, SpdyConnection, Stream
 
 PROTOCOL = "portforward.k8s.io"
 CONNECT_SECONDS = 10.0
-CLOSE_SECONDS = 1.0
-"""How long data that the pod has not read may keep its connection open when the client has gone."""
 CREATION_SECONDS = 30.0
 """Seconds that a client has to open the second stream of a pair. Source: kubelet's DefaultStreamCreationTimeout."""
 
@@ -106,11 +104,7 @@ async def _relay(data: Stream, reader: asyncio.StreamReader, writer: asyncio.Str
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await writer.wait_closed()
-        writer.transport.abort()
+        await close_writer(writer)
 
 
 async def _send(data: Stream, writer: asyncio.StreamWriter) -> None:
