@@ -7,7 +7,6 @@ shared machine drift; the difference of medians taken in turns is what counts (t
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from kaito.local.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "examples" / "inference" / "kaito_workspace_phi_3.yaml"
@@ -109,13 +110,6 @@ def run(*command: str) -> str:
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

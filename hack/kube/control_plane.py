@@ -16,7 +16,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -28,6 +27,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from certificates import Authority, service_account_key
+
+from kaito.local.ports import free_ports
 
 LOCK = "control-plane.lock"
 START_SECONDS = 120.0
@@ -226,18 +227,6 @@ def private(path: Path, text: str) -> None:
     """Write a file that its owner alone may read."""
     path.touch(mode=0o600)
     path.write_text(text)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports of 127.0.0.1 that were free a moment ago."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @contextmanager

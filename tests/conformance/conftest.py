@@ -14,6 +14,8 @@ import pytest
 import yaml
 from asking import Api
 
+from kaito.local.ports import free_port
+
 _numbers = itertools.count(1)
 
 
@@ -25,9 +27,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         return
     folder = tmp_path_factory.mktemp("server")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     arguments = ["--data-dir", str(folder), "--port", port, "--token-file", str(folder / "token")]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(["kaito-apiserver", *arguments], env=environment, stderr=log)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -120,11 +119,3 @@ def processes_of(directory: Path, pods: IPv4Network) -> list[str]:
         if mark in about or (bound and IPv4Address(bound[1].decode()) in pods):
             found.append(f"{process.name} {command.replace(bytes(1), b' ').decode(errors='replace')}")
     return found
-
-
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

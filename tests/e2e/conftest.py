@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, free_port
+from cluster import Cluster
+
+from kaito.local.ports import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,8 +5,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from cluster import Cluster, free_port
+from cluster import Cluster
 from terminal import Terminal, terminal
+
+from kaito.local.ports import free_port
 
 SHELL = """\
 apiVersion: v1

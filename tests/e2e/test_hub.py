@@ -16,8 +16,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from cluster import EXAMPLES, Cluster, free_port
+from cluster import EXAMPLES, Cluster
 from hub import SIGNATURE, FakeHub, Repository, RepositoryFile
+
+from kaito.local.ports import free_port
 
 NAME, MISSING = "workspace-qwen-small", "workspace-missing"
 REPOSITORY = "Qwen/Qwen2.5-0.5B-Instruct"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cluster import Cluster, free_port
+from cluster import Cluster
+
+from kaito.local.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from kaito.core import SystemClock
 from kaito.core.admission import AdmissionRequest, Cause, Verdict, WebhookServer, patch_between
 from kaito.core.certificates import signing
+from kaito.local.ports import free_port
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 WORKSPACES = "/apis/example.org/v1/namespaces/default/workspaces"
@@ -269,14 +269,8 @@ async def test_another_version_of_a_kind_is_shown_as_the_webhook_wants_it(api, j
     assert request.kind.version == "v1"
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_a_webhook_that_is_down_refuses_or_lets_pass_as_it_was_registered(api, judge):
-    port = unused_port()
+    port = free_port()
     client = {**judge.url("/validate"), "url": f"https://127.0.0.1:{port}/validate"}
     await register(api, "validating", judge.hook(clientConfig=client))
     refused = await api("POST", CONFIG_MAPS, config_map())

@@ -1,12 +1,12 @@
 """What a supervisor is started with, and what it says of itself while it runs."""
 
-import socket
 from pathlib import Path
 
 import msgspec
 
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory
+from kaito.local.ports import free_ports, is_free, stays_free
 from kaito.local.processes import ProcessIdentity
 from kaito.local.supervisor.ranges import Ranges
 
@@ -78,8 +78,9 @@ def read_state(paths: ClusterDirectory) -> SupervisorState | None:
 
 def with_ports(settings: SupervisorSettings) -> SupervisorSettings:
     """Return the settings with a port for each server of the processes: those after the API server's, or free ones."""
+    spare = iter(free_ports(4))
     wanted = (settings.port + number for number in (1, 2, 3, 4))
-    cluster, controller, provisioner, webhook = (port if is_free(port) else free_port() for port in wanted)
+    cluster, controller, provisioner, webhook = (port if stays_free(port) else next(spare) for port in wanted)
     return msgspec.structs.replace(
         settings,
         cluster_port=cluster,
@@ -87,24 +88,6 @@ def with_ports(settings: SupervisorSettings) -> SupervisorSettings:
         provisioner_port=provisioner,
         webhook_port=webhook,
     )
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return False
-    return True
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def check_port(port: int) -> None:

@@ -16,8 +16,8 @@ from kaito.controllers.webhook.serve import serve_webhook
 from kaito.controllers.workspace.rules import Catalogue
 from kaito.core import ApiError, Client, InvalidError, KaitoError, Key, Kind, Manager, NotFoundError
 from kaito.core.kinds import EVENT, SECRET, VALIDATING_WEBHOOK_CONFIGURATION
+from kaito.local.ports import free_port
 from kaito.local.supervisor.manifests import shipped
-from kaito.local.supervisor.settings import free_port
 from kaito.local.supervisor.webhook import by_url
 from kaito.presets import load_presets, load_skus
 

@@ -1,7 +1,6 @@
 """Controllers against the embedded API server: what the rules of writing are worth with real field ownership."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from kaito.apiserver import EmbeddedServer, ServerOptions
 from kaito.core import APPLIED_ANNOTATION, DONE, AlreadyExistsError, Client, ConflictError, Controller, Key, Manager
 from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, NODE, SERVICE
+from kaito.local.ports import free_port
 
 KEY = Key("default", "web")
 PARENT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "default"}, "data": {}}
@@ -151,10 +151,7 @@ async def test_what_costs_money_is_created_once(user):
 
 
 async def test_a_restart_of_the_server_is_survived(tmp_path, until):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ServerOptions(data_dir=tmp_path / "data", port=port, token="t0ken")
+    options = ServerOptions(data_dir=tmp_path / "data", port=free_port(), token="t0ken")
     async with AsyncExitStack() as rest:
         async with EmbeddedServer.start(options=options) as server:
             user = await Client.connect(server.connection_settings, field_manager="user")

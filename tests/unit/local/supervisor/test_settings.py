@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from kaito.core.errors import KaitoError
-from kaito.local.supervisor.settings import SupervisorSettings, check_port, is_free, with_ports
+from kaito.local.ports import is_free, outgoing
+from kaito.local.supervisor.settings import SupervisorSettings, check_port, with_ports
 from kaito.local.supervisor.specs import api_server, cluster, controller, provisioner
 
 
@@ -45,3 +46,10 @@ def test_on_a_real_api_server_the_built_in_controllers_stay_out() -> None:
     settings = SupervisorSettings(directory="/d", kubeconfig="/real")
     assert "--proxy-only" in cluster(settings).argv
     assert settings.client_kubeconfig == Path("/real")
+
+
+def test_no_process_is_given_a_port_that_an_outgoing_connection_could_take_before_it_listens() -> None:
+    settings = with_ports(SupervisorSettings(directory="/d", port=outgoing().start))
+    given = {settings.cluster_port, settings.controller_port, settings.provisioner_port, settings.webhook_port}
+    assert len(given) == 4
+    assert not given & set(outgoing())

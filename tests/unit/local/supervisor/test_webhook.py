@@ -13,10 +13,10 @@ from kaito.controllers.webhook.serve import serve_webhook
 from kaito.controllers.workspace.rules import Catalogue
 from kaito.core import Client, Key, Manager, NotFoundError, SystemClock
 from kaito.core.kinds import NAMESPACE, VALIDATING_WEBHOOK_CONFIGURATION
+from kaito.local.ports import free_port
 from kaito.local.supervisor import webhook
 from kaito.local.supervisor.kubeconfig import write_kubeconfig
 from kaito.local.supervisor.manifests import shipped
-from kaito.local.supervisor.settings import free_port
 from kaito.local.supervisor.webhook import KINDS, LocalWebhook, by_url
 from kaito.presets import load_presets, load_skus
 
