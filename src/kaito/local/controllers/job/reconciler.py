@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from kaito.core import (
     DONE,
-    ApiError,
     Cache,
     Client,
     Clock,
@@ -23,8 +22,9 @@ from kaito.core import (
 from kaito.core.kinds import JOB, POD
 from kaito.local.controllers.adoption import adopt
 from kaito.local.controllers.event_source import event_source
-from kaito.local.controllers.job.decide import Decision, decide
+from kaito.local.controllers.job.decide import decide
 from kaito.local.controllers.job.pods import JOB_NAME, TRACKING, pod_from, tracked
+from kaito.local.controllers.pod_writes import PodWrites
 
 
 class JobReconciler:
@@ -38,6 +38,7 @@ class JobReconciler:
         self._client = client
         self._events = events
         self._clock = clock
+        self._pods = PodWrites(client, events)
 
     async def reconcile(self, key: Key) -> Result:
         """Take the Job's next step. ApiError when a write is refused."""
@@ -52,36 +53,14 @@ class JobReconciler:
         if decision.expired:
             await self._expire(job)
             return DONE
-        await self._write_pods(job, decision)
+        await self._pods.delete(job, decision.delete)
+        await self._pods.create(job, [pod_from(job, index) for index in decision.create])
         if decision.status != (job.get("status") or {}):
             await self._client.update({**job, "status": decision.status}, subresource="status")
         for event in decision.events:
             self._events.record(job, event.type, event.reason, event.message)
         await asyncio.gather(*(self._release(pod) for pod in decision.release))
         return Result(requeue_after=decision.requeue_after)
-
-    async def _write_pods(self, job: Object, decision: Decision) -> None:
-        """Delete, then create in growing batches (1, 2, 4 …), so that a refusal costs one request."""
-        await asyncio.gather(*(self._delete(job, pod) for pod in decision.delete))
-        remaining, batch = list(decision.create), 1
-        while remaining:
-            await asyncio.gather(*(self._create(job, index) for index in remaining[:batch]))
-            remaining, batch = remaining[batch:], batch * 2
-
-    async def _create(self, job: Object, index: int | None) -> None:
-        try:
-            pod = await self._client.create(pod_from(job, index))
-        except ApiError as error:
-            self._events.record(job, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            raise
-        self._events.record(job, "Normal", "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
-
-    async def _delete(self, job: Object, pod: Object) -> None:
-        try:
-            await self._client.delete(POD, key_of(pod), uid=pod["metadata"]["uid"])
-        except NotFoundError:
-            return
-        self._events.record(job, "Normal", "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
 
     async def _expire(self, job: Object) -> None:
         try:

@@ -1,7 +1,5 @@
 """The replicaset controller: gathers, decides, acts."""
 
-import asyncio
-
 from kaito.core import (
     DONE,
     ApiError,
@@ -12,16 +10,15 @@ from kaito.core import (
     EventRecorder,
     Key,
     Manager,
-    NotFoundError,
     Object,
     Result,
-    key_of,
 )
 from kaito.core.clock import timestamp
 from kaito.core.kinds import POD, REPLICA_SET
 from kaito.local.controllers.adoption import adopt
 from kaito.local.controllers.conditions import with_condition
 from kaito.local.controllers.event_source import event_source
+from kaito.local.controllers.pod_writes import PodWrites
 from kaito.local.controllers.replicaset.decide import Decision, decide, pod_from
 
 
@@ -37,6 +34,7 @@ class ReplicaSetReconciler:
         self._client = client
         self._events = events
         self._clock = clock
+        self._pods = PodWrites(client, events)
 
     async def reconcile(self, key: Key) -> Result:
         """Create or delete pods and report. ApiError when a pod is refused; the status says so too."""
@@ -56,37 +54,13 @@ class ReplicaSetReconciler:
         return Result(requeue_after=decision.requeue_after)
 
     async def _write_pods(self, replica_set: Object, decision: Decision) -> ApiError | None:
-        """Delete, then create in growing batches (1, 2, 4 …), so that a refusal costs one request."""
-        await asyncio.gather(*(self._delete(replica_set, pod) for pod in decision.delete))
-        remaining, batch = decision.create, 1
-        while remaining:
-            count = min(batch, remaining)
-            results = await asyncio.gather(*(self._create(replica_set) for _ in range(count)), return_exceptions=True)
-            for result in results:
-                if isinstance(result, ApiError):
-                    return result
-                if isinstance(result, BaseException):
-                    raise result
-            remaining, batch = remaining - count, batch * 2
-        return None
-
-    async def _create(self, replica_set: Object) -> None:
+        """Return what refused a pod: the status says so before it is raised."""
+        await self._pods.delete(replica_set, decision.delete)
         try:
-            pod = await self._client.create(pod_from(replica_set))
+            await self._pods.create(replica_set, [pod_from(replica_set)] * decision.create)
         except ApiError as error:
-            self._events.record(replica_set, "Warning", "FailedCreate", f"Error creating: {error.message}")
-            raise
-        self._record(replica_set, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
-
-    async def _delete(self, replica_set: Object, pod: Object) -> None:
-        try:
-            await self._client.delete(POD, key_of(pod), uid=pod["metadata"]["uid"])
-        except NotFoundError:
-            return
-        self._record(replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
-
-    def _record(self, replica_set: Object, reason: str, message: str) -> None:
-        self._events.record(replica_set, "Normal", reason, message)
+            return error
+        return None
 
     def _with_failure(self, status: Object, failure: ApiError | None) -> Object:
         if failure is None:
