@@ -6,6 +6,7 @@ was found free and the moment that it is listened on may be given just that one.
 
 import random
 import socket
+from collections.abc import Container
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ def outgoing(path: Path = RANGE_FILE) -> range:
         return range(32768, 61000)
 
 
-def free_ports(count: int, *, but: range | None = None, chance: random.Random | None = None) -> list[int]:
+def free_ports(count: int, *, but: Container[int] | None = None, chance: random.Random | None = None) -> list[int]:
     """Return `count` different ports that nothing listens on, none of them in `but`: by default `outgoing()`.
 
     The search begins anywhere, so that two that search at once find different ones. KaitoError (NoFreePort) when there

@@ -6,7 +6,7 @@ import msgspec
 
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory
-from kaito.local.ports import free_ports, is_free, stays_free
+from kaito.local.ports import free_ports, is_free, outgoing, stays_free
 from kaito.local.processes import ProcessIdentity
 from kaito.local.supervisor.ranges import Ranges
 
@@ -78,8 +78,8 @@ def read_state(paths: ClusterDirectory) -> SupervisorState | None:
 
 def with_ports(settings: SupervisorSettings) -> SupervisorSettings:
     """Return the settings with a port for each server of the processes: those after the API server's, or free ones."""
-    spare = iter(free_ports(4))
-    wanted = (settings.port + number for number in (1, 2, 3, 4))
+    wanted = [settings.port + number for number in (1, 2, 3, 4)]
+    spare = iter(free_ports(4, but={*outgoing(), *wanted}))
     cluster, controller, provisioner, webhook = (port if stays_free(port) else next(spare) for port in wanted)
     return msgspec.structs.replace(
         settings,

@@ -1,5 +1,6 @@
 """What a supervisor is started with."""
 
+import random
 import socket
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import msgspec
 import pytest
 
 from kaito.core.errors import KaitoError
-from kaito.local.ports import is_free, outgoing
+from kaito.local import ports
+from kaito.local.ports import LOWEST, is_free, outgoing
 from kaito.local.supervisor.settings import SupervisorSettings, check_port, with_ports
 from kaito.local.supervisor.specs import api_server, cluster, controller, provisioner
 
@@ -53,3 +55,15 @@ def test_no_process_is_given_a_port_that_an_outgoing_connection_could_take_befor
     given = {settings.cluster_port, settings.controller_port, settings.provisioner_port, settings.webhook_port}
     assert len(given) == 4
     assert not given & set(outgoing())
+
+
+def test_a_port_found_for_one_process_is_not_the_one_that_another_has_next_to_the_api_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = LOWEST + 100
+    monkeypatch.setattr(ports, "is_free", lambda port: port != first + 1)
+    monkeypatch.setattr(random.SystemRandom, "randrange", lambda *_: first + 2 - LOWEST)
+    settings = with_ports(SupervisorSettings(directory="/d", port=first))
+    given = {settings.cluster_port, settings.controller_port, settings.provisioner_port, settings.webhook_port}
+    assert len(given) == 4
+    assert {first + 2, first + 3, first + 4} < given
