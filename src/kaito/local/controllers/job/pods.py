@@ -7,10 +7,12 @@ import copy
 from collections.abc import Sequence
 from datetime import datetime
 
-from kaito.core import Object, owner_reference
+from kaito.core import Object
 from kaito.core.clock import parse_timestamp
+from kaito.core.kinds import JOB
 from kaito.local.controllers.conditions import condition
 from kaito.local.controllers.job.indexes import COMPLETION_INDEX
+from kaito.local.controllers.pod_template import pod_of_template
 from kaito.local.controllers.pods import is_terminating
 
 TRACKING = "batch.kubernetes.io/job-tracking"
@@ -59,30 +61,17 @@ def finished_at(pod: Object) -> datetime | None:
 
 def pod_from(job: Object, index: int | None) -> Object:
     """Return a new pod of the Job's template, for a completion index when the Job is indexed."""
-    template = copy.deepcopy(job["spec"]["template"])
-    metadata = template.get("metadata") or {}
-    labels, annotations = dict(metadata.get("labels") or {}), dict(metadata.get("annotations") or {})
-    spec, prefix = template["spec"], job["metadata"]["name"]
+    pod = pod_of_template(copy.deepcopy(job["spec"]["template"]), job, JOB)
+    metadata, spec = pod["metadata"], pod["spec"]
+    metadata["finalizers"] = [*metadata.get("finalizers", ()), TRACKING]
     if index is not None:
-        labels[COMPLETION_INDEX] = annotations[COMPLETION_INDEX] = str(index)
+        name = job["metadata"]["name"]
+        metadata["generateName"] = f"{name[: _NAME_ROOM - len(str(index)) - 1]}-{index}-"
+        metadata["labels"][COMPLETION_INDEX] = str(index)
+        metadata.setdefault("annotations", {})[COMPLETION_INDEX] = str(index)
         _know_index(spec)
-        prefix = f"{prefix[: _NAME_ROOM - len(str(index)) - 1]}-{index}"
-        spec.setdefault("hostname", f"{job['metadata']['name']}-{index}")
-    result: Object = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "generateName": f"{prefix}-",
-            "namespace": job["metadata"]["namespace"],
-            "labels": labels,
-            "finalizers": [*(metadata.get("finalizers") or ()), TRACKING],
-            "ownerReferences": [owner_reference({"apiVersion": "batch/v1", "kind": "Job", **job})],
-        },
-        "spec": spec,
-    }
-    if annotations:
-        result["metadata"]["annotations"] = annotations
-    return result
+        spec.setdefault("hostname", f"{name}-{index}")
+    return pod
 
 
 def _know_index(spec: Object) -> None:

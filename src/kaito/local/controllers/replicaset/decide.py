@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from kaito.core import Object, owner_reference
+from kaito.core import Object
 from kaito.core.clock import parse_timestamp
+from kaito.core.kinds import REPLICA_SET
 from kaito.local.controllers.conditions import condition
 from kaito.local.controllers.deployment.rolling import desired_replicas
+from kaito.local.controllers.pod_template import pod_of_template
 from kaito.local.controllers.pods import is_active, is_available, is_ready, node_name, ready_since, restarts
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -69,23 +71,7 @@ def victims(active: Sequence[Object], count: int) -> list[Object]:
 
 def pod_from(replica_set: Object) -> Object:
     """Return a new pod of the ReplicaSet's template; the server completes its name."""
-    template = replica_set["spec"]["template"]
-    metadata = template.get("metadata") or {}
-    result: Object = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "generateName": f"{replica_set['metadata']['name']}-",
-            "namespace": replica_set["metadata"]["namespace"],
-            "labels": dict(metadata.get("labels") or {}),
-            "ownerReferences": [owner_reference({"apiVersion": "apps/v1", "kind": "ReplicaSet", **replica_set})],
-        },
-        "spec": template["spec"],
-    }
-    for name in ("annotations", "finalizers"):
-        if metadata.get(name):
-            result["metadata"][name] = metadata[name]
-    return result
+    return pod_of_template(replica_set["spec"]["template"], replica_set, REPLICA_SET)
 
 
 def replica_set_status(replica_set: Object, active: Sequence[Object], now: datetime) -> Object:

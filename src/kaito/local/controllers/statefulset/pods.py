@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from kaito.core import Object, owner_reference
+from kaito.core import Object
+from kaito.core.kinds import STATEFUL_SET
+from kaito.local.controllers.pod_template import pod_of_template
 from kaito.local.controllers.pods import is_available, is_ready, is_terminating
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
@@ -47,29 +49,14 @@ def is_healthy(pod: Object, min_ready_seconds: int, now: datetime) -> bool:
 
 def pod_from(stateful_set: Object, template: Object, number: int, revision_name: str) -> Object:
     """Return the pod of an ordinal, from the template of a revision."""
-    owner, metadata = stateful_set["metadata"], template.get("metadata") or {}
-    name = f"{owner['name']}-{number}"
-    spec = copy.deepcopy(template["spec"])
-    spec["hostname"] = name
+    pod = pod_of_template(copy.deepcopy(template), stateful_set, STATEFUL_SET)
+    name = f"{stateful_set['metadata']['name']}-{number}"
+    pod["metadata"]["name"] = name
+    pod["metadata"]["labels"] |= {POD_NAME: name, POD_INDEX: str(number), REVISION: revision_name}
+    pod["spec"]["hostname"] = name
     if stateful_set["spec"].get("serviceName"):
-        spec["subdomain"] = stateful_set["spec"]["serviceName"]
-    own = {POD_NAME: name, POD_INDEX: str(number), REVISION: revision_name}
-    result: Object = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "generateName": f"{owner['name']}-",
-            "namespace": owner["namespace"],
-            "labels": {**(metadata.get("labels") or {}), **own},
-            "ownerReferences": [owner_reference({"apiVersion": "apps/v1", "kind": "StatefulSet", **stateful_set})],
-        },
-        "spec": spec,
-    }
-    for field in ("annotations", "finalizers"):
-        if metadata.get(field):
-            result["metadata"][field] = metadata[field]
-    return result
+        pod["spec"]["subdomain"] = stateful_set["spec"]["serviceName"]
+    return pod
 
 
 def by_ordinal(stateful_set: Object, pods: Sequence[Object]) -> dict[int, Object]:
