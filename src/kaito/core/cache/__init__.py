@@ -2,7 +2,8 @@
 
 from kaito.core.cache.cache import Cache
 from kaito.core.cache.entry import CacheEntry, Event
-from kaito.core.cache.informer import Informer, Selection
+from kaito.core.cache.informer import Informer
+from kaito.core.cache.selection import Selection
 from kaito.core.cache.store import OWNER_INDEX, IndexFunction
 
 __all__ = ["OWNER_INDEX", "Cache", "CacheEntry", "Event", "IndexFunction", "Informer", "Selection"]

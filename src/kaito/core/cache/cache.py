@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from kaito.core.cache.entry import CacheEntry
-from kaito.core.cache.informer import Handler, Informer, Selection
+from kaito.core.cache.informer import Handler, Informer
+from kaito.core.cache.selection import Selection
 from kaito.core.cache.store import NAMESPACE_INDEX, IndexFunction
 from kaito.core.client import Client, Write
 from kaito.core.client.codec import decode

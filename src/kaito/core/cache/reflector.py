@@ -1,208 +1,195 @@
-"""List and watch as a pure state machine: what has happened goes in, what to do next comes out.
+"""Lists and watches one kind, and hands what it hears, in order, to whoever keeps the objects.
 
-`informer.py` carries the actions out. The rules are client-go's reflector: the first list may come from the server's
-cache (version 0); a list after that is not older than what was seen; an expired version leads to a consistent list; a
-watch that ends in order is opened again from the last version seen, one that ends at once counts as an error.
-A streaming list (`sendInitialEvents`) would be one more action beside `FetchPage`.
+What to do next is decided by `list_watch.py`; here is the I/O alone.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from kaito.core.cache.backoff import Backoff
-from kaito.core.clock import Jitter
-from kaito.core.errors import (
-    ApiError,
-    ConnectionLostError,
-    ExpiredError,
-    KaitoError,
-    NotFoundError,
-    TooManyRequestsError,
+import msgspec
+
+from kaito.core.cache.entry import CacheEntry, EventType, read_resource_version
+from kaito.core.cache.list_watch import (
+    Begin,
+    FetchPage,
+    ListFailed,
+    Message,
+    Moment,
+    OpenWatch,
+    PageListed,
+    State,
+    WatchEnded,
+    WatchRefused,
+    step,
 )
+from kaito.core.cache.selection import Selection
+from kaito.core.client import Client
+from kaito.core.client.codec import RawEvent
+from kaito.core.client.watch import error_of
+from kaito.core.clock import Clock, Jitter
+from kaito.core.errors import ConnectionLostError, ExpiredError, KaitoError, NotFoundError
+from kaito.core.logs import get_logger
+from kaito.core.objects import Kind
 
-ANY_VERSION: Final = "0"
-LATEST: Final = ""
-PAGE_SIZE: Final = 500
-SHORT_WATCH_SECONDS: Final = 1.0
-WATCH_SECONDS: Final = (300.0, 600.0)
-"""Each watch asks for a random length in this range, so that watches do not end together."""
-MISSING_RESOURCE_SECONDS: Final = 5.0
-"""Longest pause while the server does not serve the kind: its CRD may be installed at any moment."""
-_TOO_LARGE: Final = "Too large resource version"
+log = get_logger()
 
-
-_FRESH: Final = Backoff()
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """Nothing has happened yet."""
+_SLICE: Final = 1_000
+"""Objects of a list read at a time before other tasks get their turn."""
+_CHANGES: Final[dict[str, EventType]] = {"ADDED": "ADDED", "MODIFIED": "MODIFIED", "DELETED": "DELETED"}
 
 
-@dataclass(frozen=True, slots=True)
-class PageListed:
-    """A page came; its objects wait with the driver."""
+class Deltas(Protocol):
+    """Takes the objects of one kind in, in the order in which the server told of them."""
 
-    resource_version: str
-    continue_token: str = ""
+    def read(self, item: msgspec.Raw) -> CacheEntry[Any]:
+        """Return the entry of an object, once for each that is received. Raises ValueError to have it skipped."""
+        ...
 
+    async def replace(self, entries: list[CacheEntry[Any]], resource_version: str) -> None:
+        """Become exactly `entries`, a complete list at `resource_version`."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class ListFailed:
-    """The list, or a page of it, was refused or lost."""
+    def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
+        """Take in one change; its version is the entry's."""
+        ...
 
-    error: KaitoError
+    def bookmark(self, resource_version: str) -> None:
+        """Take in that nothing has changed up to `resource_version`."""
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class WatchRefused:
-    """The watch could not be opened."""
-
-    error: KaitoError
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEnded:
-    """An open watch ended: in order, by an ERROR event or a broken connection (`error`)."""
-
-    last_version: str
-    events: int
-    seconds: float
-    error: KaitoError | None = None
+    def flush(self) -> None:
+        """Note that all changes that arrived together have been handed over."""
+        ...
 
 
-Message = Begin | PageListed | ListFailed | WatchRefused | WatchEnded
+class Reflector:
+    """Keeps `target` in step with the server. `run` never ends by itself: it retries whatever fails."""
+
+    def __init__(
+        self, kind: Kind[Any], selection: Selection, client: Client, target: Deltas, clock: Clock, jitter: Jitter
+    ) -> None:
+        self._kind = kind
+        self._selection = selection
+        self._client = client
+        self._target = target
+        self._clock = clock
+        self._jitter = jitter
+        self._pages: list[CacheEntry[Any]] = []
+        self._complaint = ""
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        state = State()
+        message: Message = Begin()
+        while True:
+            state, action = step(state, message, Moment(self._clock.monotonic(), self._jitter))
+            if action.delay > 0:
+                await self._clock.sleep(action.delay)
+            message = await (self._list(action) if isinstance(action, FetchPage) else self._watch(action))
+
+    async def _list(self, action: FetchPage) -> Message:
+        if not action.continue_token:
+            self._pages = []
+        selection = self._selection
+        try:
+            page = await self._client.list_page(
+                self._kind,
+                selection.namespace,
+                resource_version=action.resource_version,
+                labels=selection.labels,
+                fields=selection.fields,
+                limit=action.limit,
+                continue_token=action.continue_token,
+            )
+        except KaitoError as error:
+            self._complain("cannot list", error)
+            return ListFailed(error)
+        for number, item in enumerate(page.items or (), start=1):
+            self._keep(item)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        return PageListed(page.metadata.resource_version, page.metadata.continue_)
+
+    def _keep(self, item: msgspec.Raw) -> None:
+        try:
+            self._pages.append(self._target.read(item))
+        except ValueError as error:
+            log.error("skipped an unreadable object of a list", kind=str(self._kind), error=str(error))
+
+    async def _watch(self, action: OpenWatch) -> Message:
+        if action.commit:
+            pages, self._pages = self._pages, []
+            await self._target.replace(pages, action.resource_version)
+        progress = _Progress(action.resource_version, self._clock.monotonic())
+        try:
+            error: KaitoError | None = await self._follow(action, progress)
+        except KaitoError as broken:
+            if not progress.is_open:
+                self._complain("cannot watch", broken)
+                return WatchRefused(broken)
+            error = broken
+        if error is not None:
+            self._complain("watch ended with an error", error)
+        return WatchEnded(progress.version, progress.events, self._clock.monotonic() - progress.opened, error)
+
+    async def _follow(self, action: OpenWatch, progress: "_Progress") -> KaitoError | None:
+        """Hand on the events of one watch; returns the error of an ERROR event."""
+        stream = await self._client.open_watch(
+            self._kind,
+            self._selection.namespace,
+            resource_version=action.resource_version,
+            labels=self._selection.labels,
+            fields=self._selection.fields,
+            timeout=action.timeout_seconds,
+        )
+        async with stream as batches, aclosing(batches):
+            progress.is_open = True
+            self._complaint = ""
+            async for batch in batches:
+                for event in batch:
+                    if event.type == "ERROR":
+                        return error_of(event)
+                    progress.events += 1
+                    progress.version = self._take(event) or progress.version
+                self._target.flush()
+        return None
+
+    def _take(self, event: RawEvent) -> str:
+        """Hand on one event; returns its version, or nothing if it was skipped."""
+        try:
+            if event.type == "BOOKMARK":
+                version = read_resource_version(event.object)
+                self._target.bookmark(version)
+                return version
+            if event.type not in _CHANGES:
+                raise ValueError(f"event type {event.type!r} is unknown")
+            entry = self._target.read(event.object)
+        except (ValueError, KeyError) as error:
+            log.error("skipped an unreadable event", kind=str(self._kind), type=event.type, error=str(error))
+            return ""
+        self._target.apply(_CHANGES[event.type], entry)
+        return entry.metadata.resource_version
+
+    def _complain(self, what: str, error: KaitoError) -> None:
+        """Log a failure once, not at each of its retries."""
+        complaint = f"{what}: {error}"
+        if complaint == self._complaint:
+            return
+        self._complaint = complaint
+        level = log.info if isinstance(error, ConnectionLostError | ExpiredError) else log.warning
+        if isinstance(error, NotFoundError):
+            log.warning("the server does not serve this kind yet; waiting", kind=str(self._kind), error=str(error))
+        else:
+            level(f"{what}; trying again", kind=str(self._kind), error=str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class FetchPage:
-    """Wait `delay`, then ask for a page. One without a token begins a list: pages kept so far are dropped."""
+@dataclass(slots=True)
+class _Progress:
+    """How far one watch has come."""
 
-    delay: float
-    resource_version: str
-    limit: int
-    continue_token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWatch:
-    """Wait `delay`, then watch from `resource_version`. With `commit`, the pages listed become the store first."""
-
-    delay: float
-    resource_version: str
-    timeout_seconds: int
-    commit: bool = False
-
-
-Action = FetchPage | OpenWatch
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a reflector knows."""
-
-    last_version: str = ANY_VERSION
-    list_version: str = ANY_VERSION
-    page: int = 0
-    server_pages: bool = False
-    backoff: Backoff = _FRESH
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Monotonic time and chance."""
-
-    now: float
-    jitter: Jitter
-
-
-def step(state: State, message: Message, at: Moment) -> tuple[State, Action]:
-    """Return what to do after `message`."""
-    match message:
-        case Begin():
-            return _list(state, state.last_version, 0.0)
-        case PageListed():
-            return _after_page(state, message, at)
-        case ListFailed(error):
-            return _after_failed_list(state, error, at)
-        case WatchRefused(error):
-            if isinstance(error, ConnectionLostError | TooManyRequestsError):
-                return _watch_again(state, at, error)
-            return _relist(state, at, error)
-        case WatchEnded():
-            return _after_watch(state, message, at)
-
-
-def _list(state: State, version: str, delay: float) -> tuple[State, Action]:
-    """Begin a list. With a known version it is not paged, so that the server's watch cache can answer."""
-    paged = version in (ANY_VERSION, LATEST) or state.server_pages
-    return (
-        replace(state, list_version=version, page=0),
-        FetchPage(delay, version, PAGE_SIZE if paged else 0),
-    )
-
-
-def _after_page(state: State, page: PageListed, at: Moment) -> tuple[State, Action]:
-    pages_at_any = state.server_pages or (bool(page.continue_token) and state.list_version == ANY_VERSION)
-    state = replace(state, page=state.page + 1, server_pages=pages_at_any)
-    if page.continue_token:
-        return state, FetchPage(0.0, "", PAGE_SIZE, page.continue_token)
-    state = replace(state, last_version=page.resource_version)
-    return state, _watch(state, at, 0.0, commit=True)
-
-
-def _after_failed_list(state: State, error: KaitoError, at: Moment) -> tuple[State, Action]:
-    if isinstance(error, ExpiredError) and state.page > 0:
-        return replace(state, page=0), FetchPage(0.0, state.list_version, 0)
-    if _expired(error) and state.list_version != LATEST:
-        return _list(state, LATEST, 0.0)
-    pause, backoff = _pause(state, at, error)
-    if isinstance(error, NotFoundError):
-        pause = min(pause, MISSING_RESOURCE_SECONDS)
-    return _list(replace(state, backoff=backoff), state.last_version, pause)
-
-
-def _after_watch(state: State, ended: WatchEnded, at: Moment) -> tuple[State, Action]:
-    state = replace(state, last_version=ended.last_version)
-    if isinstance(ended.error, TooManyRequestsError):
-        return _watch_again(state, at, ended.error)
-    if isinstance(ended.error, ApiError):
-        return _relist(state, at, ended.error)
-    if ended.events == 0 and ended.seconds < SHORT_WATCH_SECONDS:
-        return _relist(state, at, ended.error)
-    return state, _watch(state, at, 0.0)
-
-
-def _watch(state: State, at: Moment, delay: float, *, commit: bool = False) -> Action:
-    shortest, longest = WATCH_SECONDS
-    seconds = int(shortest + (longest - shortest) * at.jitter())
-    return OpenWatch(delay, state.last_version, seconds, commit)
-
-
-def _watch_again(state: State, at: Moment, error: KaitoError) -> tuple[State, Action]:
-    pause, backoff = _pause(state, at, error)
-    return replace(state, backoff=backoff), _watch(state, at, pause)
-
-
-def _relist(state: State, at: Moment, error: KaitoError | None) -> tuple[State, Action]:
-    pause, backoff = _pause(state, at, error)
-    return _list(replace(state, backoff=backoff), state.last_version, pause)
-
-
-def _pause(state: State, at: Moment, error: KaitoError | None) -> tuple[float, Backoff]:
-    """Return the pause: the back-off's, or longer if the server asks for more."""
-    pause, backoff = state.backoff.next(at.now, at.jitter)
-    asked = error.retry_after if error is not None else None
-    return max(pause, asked or 0.0), backoff
-
-
-def _expired(error: KaitoError) -> bool:
-    """Say whether a list must start over from the latest version; "too large" means a server restored from a backup."""
-    if isinstance(error, ExpiredError):
-        return True
-    if not isinstance(error, ApiError):
-        return False
-    causes = error.status.details.get("causes") or ()
-    return _TOO_LARGE in error.message or any(
-        cause.get("reason") == "ResourceVersionTooLarge" for cause in causes if isinstance(cause, dict)
-    )
+    version: str
+    opened: float
+    events: int = 0
+    is_open: bool = False

@@ -3,7 +3,7 @@
 import pytest
 
 from kaito.core import ApiError, ConnectionLostError, ExpiredError, NotFoundError, Status, TooManyRequestsError
-from kaito.core.cache.reflector import (
+from kaito.core.cache.list_watch import (
     Begin,
     FetchPage,
     ListFailed,
