@@ -2,6 +2,7 @@
 
 from kaito.testing.clock import VirtualClock
 from kaito.testing.faults import CUTS, KILLS, REFUSALS, Fault, FaultyTransport, Luck, Misfortune
+from kaito.testing.leaks import LeakError, no_leaks
 from kaito.testing.loop import LoopClock, VirtualTimeLoop, run
 from kaito.testing.server import InProcessServer
 
@@ -12,10 +13,12 @@ __all__ = [
     "Fault",
     "FaultyTransport",
     "InProcessServer",
+    "LeakError",
     "LoopClock",
     "Luck",
     "Misfortune",
     "VirtualClock",
     "VirtualTimeLoop",
+    "no_leaks",
     "run",
 ]

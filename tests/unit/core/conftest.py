@@ -1,6 +1,7 @@
 """A scripted API server: small, exact in what the client relies on, and breakable on purpose."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from kaito.core import Client, ConnectionSettings, Kind
+from kaito.testing import no_leaks
 
 THING = Kind("example.org/v1", "Thing", dict)
 
@@ -232,6 +234,19 @@ class FakeApi:
         if old and {**old, **fields}.items() == old.items() and not subresource and metadata == kept:
             return web.json_response(old)
         return web.json_response(self.put(name, collection=collection, metadata=metadata, **fields))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> None:
+    """Let every async test of core fail that leaves tasks, sockets or threads behind."""
+    if inspect.iscoroutinefunction(getattr(request.node, "function", None)):
+        request.getfixturevalue("_no_leaks")
+
+
+@pytest.fixture
+async def _no_leaks() -> AsyncIterator[None]:
+    async with no_leaks():
+        yield
 
 
 @pytest.fixture
