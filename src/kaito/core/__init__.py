@@ -29,8 +29,9 @@ from kaito.core.errors import (
     TooManyRequestsError,
     api_error,
 )
+from kaito.core.events import EventRecorder
 from kaito.core.logs import configure_logging
-from kaito.core.manager import EventRecorder, Manager
+from kaito.core.manager import Manager
 from kaito.core.objects import Key, Kind, Metadata, Object, OwnerReference, key_of, owner_reference
 from kaito.core.quantity import parse_quantity
 from kaito.core.selectors import Selector, parse_selector

@@ -1,7 +1,6 @@
 """The process around controllers."""
 
-from kaito.core.manager.events import EventRecorder
 from kaito.core.manager.health import HealthServer
 from kaito.core.manager.manager import Manager
 
-__all__ = ["EventRecorder", "HealthServer", "Manager"]
+__all__ = ["HealthServer", "Manager"]

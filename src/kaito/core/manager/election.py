@@ -11,7 +11,7 @@ from kaito.core.client import Client, pod_namespace
 from kaito.core.clock import Clock
 from kaito.core.election import Leadership, new_identity
 from kaito.core.errors import KaitoError
-from kaito.core.manager.events import EventRecorder
+from kaito.core.events import EventRecorder
 from kaito.core.objects import Key
 
 REASON: Final = "LeaderElection"

@@ -15,9 +15,9 @@ from kaito.core.client import Client, ConnectionSettings, fenced, load_connectio
 from kaito.core.clock import Clock, SystemClock, deadline
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
 from kaito.core.errors import KaitoError
+from kaito.core.events import EventRecorder
 from kaito.core.logs import get_logger
 from kaito.core.manager.election import Election
-from kaito.core.manager.events import EventRecorder
 from kaito.core.manager.health import Check, HealthServer
 from kaito.core.objects import Kind
 
