@@ -11,7 +11,10 @@ from kaito.core.client import (
     ConnectionSettings,
     ObjectList,
     WatchEvent,
+    WriteOptions,
+    json_patch_from,
     load_connection,
+    merge_from,
 )
 from kaito.core.clock import Clock, SystemClock, parse_timestamp, timestamp
 from kaito.core.controller import DONE, Controller, Reconciler, Result
@@ -32,7 +35,16 @@ from kaito.core.errors import (
 from kaito.core.events import EventRecorder
 from kaito.core.logs import configure_logging
 from kaito.core.manager import Manager
-from kaito.core.objects import Key, Kind, Metadata, Object, OwnerReference, key_of, owner_reference
+from kaito.core.objects import (
+    Key,
+    Kind,
+    Metadata,
+    Object,
+    OwnerReference,
+    PartialObjectMetadata,
+    key_of,
+    owner_reference,
+)
 from kaito.core.quantity import parse_quantity
 from kaito.core.selectors import Selector, parse_selector
 
@@ -64,6 +76,7 @@ __all__ = [
     "Object",
     "ObjectList",
     "OwnerReference",
+    "PartialObjectMetadata",
     "Reconciler",
     "Result",
     "Selector",
@@ -71,10 +84,13 @@ __all__ = [
     "SystemClock",
     "TooManyRequestsError",
     "WatchEvent",
+    "WriteOptions",
     "api_error",
     "configure_logging",
+    "json_patch_from",
     "key_of",
     "load_connection",
+    "merge_from",
     "owner_reference",
     "parse_quantity",
     "parse_selector",

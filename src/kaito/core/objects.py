@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,6 +10,9 @@ Object = dict[str, Any]
 """A Kubernetes object as JSON: always private to its reader."""
 
 T = TypeVar("T")
+
+PARTIAL_OBJECT_METADATA: Final = "PartialObjectMetadata"
+"""The kind of an object that was asked for by its metadata alone."""
 
 
 class Key(NamedTuple):
@@ -26,8 +29,8 @@ class Key(NamedTuple):
 class Kind(Generic[T]):
     """A resource and the type its objects are read as.
 
-    `model` is a pydantic model or a msgspec struct; `dict` reads plain JSON. `plural` and `namespaced` are discovered
-    from the server when they are not given.
+    `model` is a pydantic model or a msgspec struct; `dict` reads plain JSON, PartialObjectMetadata the metadata alone.
+    `plural` and `namespaced` are discovered from the server when they are not given.
     """
 
     api_version: str
@@ -90,6 +93,14 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
     def controller(self) -> OwnerReference | None:
         """The owner that controls this object, if it has one."""
         return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class PartialObjectMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    """An object's metadata without the object. A `Kind` with this model is asked for in this form."""
+
+    metadata: Metadata
+    api_version: str = ""
+    kind: str = ""
 
 
 def key_of(obj: Mapping[str, Any]) -> Key:

@@ -104,7 +104,7 @@ class Writer:
             "deleteOptions": {"preconditions": {"uid": pod.metadata.uid}},
         }
         try:
-            await self._client.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body=eviction)
+            await self._client.create_subresource(POD, pod.metadata.key, "eviction", eviction)
         except ConflictError:
             return  # another pod of this name by now
         except TooManyRequestsError as error:

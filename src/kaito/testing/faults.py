@@ -167,10 +167,12 @@ class FaultyTransport(Transport):
         return await self._luck.write(f"{method} {path}", send)
 
     @asynccontextmanager
-    async def stream(self, path: str, params: Parameters) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+    async def stream(
+        self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
         """Open a watch; each of its events is counted."""
         await self._luck.alive()
-        async with super().stream(path, params) as chunks:
+        async with super().stream(path, params, headers) as chunks:
             yield self._lucky(chunks)
 
     async def _lucky(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

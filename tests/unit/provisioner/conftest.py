@@ -143,11 +143,12 @@ class Server:
 
         return SimpleNamespace(items=[one for one in self.list_cached(kind) if one.spec.node_name == node])
 
-    async def request(self, method: str, path: str, *, body: Object) -> None:
-        *_, namespace, _, name, _ = path.split("/")
+    async def create_subresource(self, kind: Kind[Any], key: Key, subresource: str, body: Object) -> None:
+        assert (kind.kind, subresource) == ("Pod", "eviction")
+        name = key.name
         if name in self.protected:
             raise TooManyRequestsError(Status(429, "TooManyRequests", "Cannot evict pod: disruption budget"))
-        pod = self.objects["Pod", Key(namespace, name)]
+        pod = self.objects["Pod", key]
         assert body["deleteOptions"]["preconditions"]["uid"] == pod["metadata"]["uid"]
         pod["metadata"]["deletionTimestamp"] = timestamp(self.clock.now() + timedelta(seconds=30))
         self._wrote(f"EVICT {name}")

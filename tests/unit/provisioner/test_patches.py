@@ -3,47 +3,9 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from kaito.core.objects import Object
 from kaito.provisioner.node import NODE
-from kaito.provisioner.patches import machine_patch, merge_patch, node_patch, status_patch
-
-JSON = st.recursive(
-    st.one_of(st.integers(), st.text(max_size=3), st.booleans(), st.lists(st.integers(), max_size=3)),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=8,
-)
-OBJECTS = st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4)
-
-
-def applied(old: Any, patch: Any) -> Any:
-    """RFC 7386, section 2."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(old) if isinstance(old, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = applied(result.get(name), value)
-    return result
-
-
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@UNHURRIED
-@given(OBJECTS, OBJECTS)
-def test_the_patch_makes_the_old_object_the_new_one(old: Object, new: Object) -> None:
-    assert applied(old, merge_patch(old, new)) == new
-
-
-@UNHURRIED
-@given(OBJECTS)
-def test_equal_objects_need_no_patch(obj: Object) -> None:
-    assert merge_patch(obj, obj) == {}
+from kaito.provisioner.patches import machine_patch, node_patch, status_patch
 
 
 def test_a_machines_patches_are_bound_to_its_uid(world: Any, new_machine: Any) -> None:

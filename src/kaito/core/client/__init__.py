@@ -1,10 +1,14 @@
 """The way to the API server: connection settings, requests, watches, server-side apply."""
 
+from kaito.core.client.applied import LiveObjects
 from kaito.core.client.apply import APPLIED_ANNOTATION
-from kaito.core.client.client import Client, LiveObjects, ObjectList
+from kaito.core.client.client import Client
 from kaito.core.client.connection import ConnectionSettings, from_kubeconfig, in_cluster, load_connection, pod_namespace
 from kaito.core.client.discovery import Resource
 from kaito.core.client.fence import fenced, require_permission
+from kaito.core.client.options import FieldValidation, WriteOptions
+from kaito.core.client.patches import PatchType, json_patch_from, merge_from
+from kaito.core.client.reading import ObjectList, Reader
 from kaito.core.client.watch import WatchEvent
 from kaito.core.client.writes import Write, recording
 
@@ -12,15 +16,21 @@ __all__ = [
     "APPLIED_ANNOTATION",
     "Client",
     "ConnectionSettings",
+    "FieldValidation",
     "LiveObjects",
     "ObjectList",
+    "PatchType",
+    "Reader",
     "Resource",
     "WatchEvent",
     "Write",
+    "WriteOptions",
     "fenced",
     "from_kubeconfig",
     "in_cluster",
+    "json_patch_from",
     "load_connection",
+    "merge_from",
     "pod_namespace",
     "recording",
     "require_permission",

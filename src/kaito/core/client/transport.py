@@ -113,10 +113,12 @@ class Transport:
         raise AssertionError("the last try returns or raises")
 
     @asynccontextmanager
-    async def stream(self, path: str, params: Parameters) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+    async def stream(
+        self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
         """Open a watch and yield its chunks. Raises ApiError or ConnectionLostError, on opening and while reading."""
         try:
-            answer = await self._send(self._watches, "GET", path, params, None, None)
+            answer = await self._send(self._watches, "GET", path, params, None, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost("WATCH", path, error) from error
         try:

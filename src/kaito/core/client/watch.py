@@ -1,8 +1,9 @@
 """One watch request: opened, read event by event, closed. Reconnecting is the reflector's."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 import orjson
@@ -11,27 +12,30 @@ from kaito.core.client.codec import RawEvent, read_event
 from kaito.core.client.lines import LineSplitter
 from kaito.core.client.transport import Parameters, Transport, read_status
 from kaito.core.errors import ApiError, ConnectionLostError, api_error
-from kaito.core.objects import Object
+
+T = TypeVar("T")
 
 Batches = AsyncGenerator[list[RawEvent], None]
 """Events of a watch, those that arrived together at a time."""
 
 
 @dataclass(frozen=True)
-class WatchEvent:
-    """One event of a watch: ADDED, MODIFIED, DELETED or BOOKMARK."""
+class WatchEvent(Generic[T]):
+    """One change of a watched object: ADDED, MODIFIED or DELETED."""
 
     type: str
-    object: Object
+    object: T
 
 
 @asynccontextmanager
-async def open_watch(transport: Transport, path: str, params: Parameters) -> AsyncIterator[Batches]:
+async def open_watch(
+    transport: Transport, path: str, params: Parameters, headers: Mapping[str, str]
+) -> AsyncIterator[Batches]:
     """Open a watch; yields batches of the events that arrived together.
 
     Raises ApiError and ConnectionLostError; a line that is no event counts as a broken connection.
     """
-    async with transport.stream(path, {**params, "watch": "true"}) as chunks:
+    async with transport.stream(path, {**params, "watch": "true"}, headers) as chunks:
         yield _events(chunks, path)
 
 

@@ -57,7 +57,7 @@ class Leadership:
         self._jitter = jitter
         self._state = State(lease, identity, timing or Timing())
         self._next: Action = Read()
-        self._events: AsyncGenerator[WatchEvent, None] | None = None
+        self._events: AsyncGenerator[WatchEvent[Object], None] | None = None
         self._wrote = False
         self._complaint = ""
 

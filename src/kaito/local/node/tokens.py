@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kaito.core import Client, Clock, Object
+from kaito.core import Client, Clock, Key, Object
+from kaito.core.kinds import SERVICE_ACCOUNT
 
 DEFAULT_SECONDS = 3600
 RENEW_AT = 0.8
@@ -63,8 +64,8 @@ class Tokens:
                 "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]},
             },
         }
-        path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
-        answer: Object = await self._client.request("POST", path, body=body)
+        key = Key(metadata["namespace"], account)
+        answer = await self._client.create_subresource(SERVICE_ACCOUNT, key, "token", body)
         return _Token(answer["status"]["token"], self._clock.now() + timedelta(seconds=seconds * RENEW_AT))
 
 

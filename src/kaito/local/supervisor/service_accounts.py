@@ -7,9 +7,10 @@ from typing import Final
 
 import orjson
 
-from kaito.core import Client, ConnectionSettings, Object, load_connection
+from kaito.core import Client, ConnectionSettings, Key, Object, load_connection
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
+from kaito.core.kinds import SERVICE_ACCOUNT
 from kaito.core.logs import get_logger
 from kaito.local.supervisor.kubeconfig import CONTEXT, write_private
 from kaito.local.supervisor.manifests import RIGHTS, shipped
@@ -84,8 +85,7 @@ class ServiceAccounts:
                 "kind": "TokenRequest",
                 "spec": {"expirationSeconds": TOKEN_SECONDS},
             }
-            path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
-            answer: Object = await client.request("POST", path, body=body)
+            answer = await client.create_subresource(SERVICE_ACCOUNT, Key(NAMESPACE, account), "token", body)
             write_private(self._token_file(account), answer["status"]["token"].encode())
             lives.append(float(answer["spec"]["expirationSeconds"]))
         self.renew_at = asked + timedelta(seconds=min(lives) * RENEW_AT)

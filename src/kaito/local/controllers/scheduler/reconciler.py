@@ -82,10 +82,9 @@ class SchedulerReconciler:
             "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/binding"
         self._assumed[key_of(pod)] = (pod, node)
         try:
-            await self._client.request("POST", path, body=binding)
+            await self._client.create_subresource(POD, key_of(pod), "binding", binding)
         except NotFoundError:
             self._assumed.pop(key_of(pod), None)
             return
