@@ -49,6 +49,13 @@ class Kind(Generic[T]):
         """Version within the group, such as `v1`."""
         return self.api_version.rpartition("/")[2]
 
+    def reference(self, metadata: "Metadata") -> Object:
+        """Return what names an object of this kind: enough for an owner, an event, or a patch of this very one."""
+        identity = {"name": metadata.name, "uid": metadata.uid}
+        if metadata.namespace:
+            identity["namespace"] = metadata.namespace
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": identity}
+
     def __str__(self) -> str:
         return f"{self.kind}.{self.api_version}"
 

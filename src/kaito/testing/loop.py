@@ -5,11 +5,15 @@ whole operator with its API server runs through hours in moments, and in the sam
 """
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
+from kaito.testing.leaks import no_leaks
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,6 +44,10 @@ class LoopClock:
     def __init__(self, start: datetime = START) -> None:
         self._start = start
 
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock on, or back, as a time server may do; nothing sleeps longer or shorter for it."""
+        self._start += timedelta(seconds=seconds)
+
     def now(self) -> datetime:
         """Return the virtual wall clock."""
         return self._start + timedelta(seconds=self.monotonic())
@@ -57,6 +65,20 @@ def run(main: Coroutine[Any, Any, T], *, elapsed: float = 0.0) -> T:
     """Run a coroutine on a loop of its own, with virtual time from `elapsed` seconds on."""
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(elapsed)) as runner:
         return runner.run(main)
+
+
+def virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Let an async test run on a loop of its own, with virtual time; what it leaves behind fails it (`no_leaks`)."""
+
+    async def leaving_nothing(*arguments: P.args, **options: P.kwargs) -> T:
+        async with no_leaks():
+            return await test(*arguments, **options)
+
+    @functools.wraps(test)
+    def in_virtual_time(*arguments: P.args, **options: P.kwargs) -> T:
+        return run(leaving_nothing(*arguments, **options))
+
+    return in_virtual_time
 
 
 class _Jumping(selectors.BaseSelector):

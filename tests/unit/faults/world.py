@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet import CountedFiles, Fleet, LuckyCloud
-from prometheus_client import CollectorRegistry
 
 from kaito.api.crd import crds
 from kaito.controllers import ControllerOptions, Settings, workspace_controller
-from kaito.core import Client, Controller, Manager
+from kaito.core import Controller, Manager
 from kaito.local.controllers import built_in_controllers, garbage_collector
 from kaito.provisioner import ProvisionerOptions, machine_controller
 from kaito.provisioner.clouds.local import LocalInstance
-from kaito.testing import Fault, FaultyTransport, InProcessServer, LoopClock, Luck
+from kaito.testing import Fault, InProcessServer, LoopClock, Luck
 
 RESTART_SECONDS = 1.0
 CONTROLLER, PROVISIONER = "kaito-controller", "kaito-provisioner"
@@ -111,12 +110,7 @@ class World:
 
     def manager(self, name: str, luck: Luck) -> Manager:
         """A manager whose way to the server has this luck."""
-        registry = CollectorRegistry()
-        transport = FaultyTransport(
-            luck, self.server.connection_settings, self.clock, name, registry, self.server.connector
-        )
-        client = Client(transport, field_manager=name)
-        return Manager(name, client, clock=self.clock, registry=registry, metrics_address="0")
+        return self.server.new_manager(name, luck=luck)
 
     @asynccontextmanager
     async def _built_in(self) -> AsyncIterator[None]:

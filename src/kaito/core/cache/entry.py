@@ -37,10 +37,7 @@ class CacheEntry(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
     def reference(self) -> Object:
         """Return apiVersion, kind and the identifying metadata: enough for an owner reference or an event."""
-        metadata = {"name": self.metadata.name, "uid": self.metadata.uid}
-        if self.metadata.namespace:
-            metadata["namespace"] = self.metadata.namespace
-        return {"apiVersion": self.kind.api_version, "kind": self.kind.kind, "metadata": metadata}
+        return self.kind.reference(self.metadata)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from kaito.core.cache import Cache, Selection
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
-from kaito.core.clock import Clock, SystemClock, deadline
+from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
 from kaito.core.errors import KaitoError
 from kaito.core.events import EventRecorder
@@ -37,13 +37,20 @@ class Manager:
     """Owns client, cache and controllers. Use it as `async with Manager.connect(…) as manager`."""
 
     def __init__(
-        self, name: str, client: Client, *, clock: Clock, registry: CollectorRegistry, metrics_address: str
+        self,
+        name: str,
+        client: Client,
+        *,
+        clock: Clock,
+        registry: CollectorRegistry,
+        metrics_address: str,
+        jitter: Jitter = system_jitter,
     ) -> None:
         self.name = name
         self.client = client
         self.clock = clock
         self.registry = registry
-        self.cache = Cache(client, clock=clock)
+        self.cache = Cache(client, clock=clock, jitter=jitter)
         self.events = EventRecorder(client, name, clock, registry)
         client.compare_with(self.cache)
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
