@@ -1,9 +1,11 @@
 """The work queue's metrics, under controller-runtime's names."""
 
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from kaito.core.queue.priority import PriorityOrder
 
 _BUCKETS: Final = tuple(1e-8 * 10**power for power in range(12))
 _LABELS: Final = ("name", "controller")
@@ -49,29 +51,39 @@ class QueueMetricFamilies:
 
 
 class QueueMetrics:
-    """The metrics of one queue. What is in progress is measured when somebody scrapes, not on a timer."""
+    """The metrics of one queue. Depth and what is in progress are measured when somebody scrapes, not on a timer."""
 
     def __init__(self, families: QueueMetricFamilies, name: str, now: Callable[[], float]) -> None:
         self._now = now
         self._started: dict[Hashable, float] = {}
-        self._depth_family = families.depth
+        self._frozen: tuple[float, float] | None = None
+        self._depths = families.depth
+        self._order: PriorityOrder[Any] = PriorityOrder()
         self._name = name
-        self._depths: dict[int, Gauge] = {}
+        self._priorities: set[int] = set()
+        self._beyond: Gauge | None = None
         self.adds = families.adds.labels(name, name)
         self.retries = families.retries.labels(name, name)
         self._queued = families.queue_duration.labels(name, name)
         self._worked = families.work_duration.labels(name, name)
-        families.unfinished.labels(name, name).set_function(self._unfinished)
-        families.longest.labels(name, name).set_function(self._longest)
-        self._depth(0)
+        families.unfinished.labels(name, name).set_function(lambda: self._in_progress()[0])
+        families.longest.labels(name, name).set_function(lambda: self._in_progress()[1])
+        self.saw(0)
 
-    def gained(self, priority: int) -> None:
-        """Count an item of this priority that became ready."""
-        self._depth(priority).inc()
+    def measure(self, order: PriorityOrder[Any]) -> None:
+        """Take the depth from this order from now on."""
+        self._order = order
 
-    def lost(self, priority: int) -> None:
-        """Discount an item that was handed out, or is counted under another priority from now on."""
-        self._depth(priority).dec()
+    def saw(self, priority: int) -> None:
+        """Give a priority its own series; those beyond the 25th share one."""
+        if priority in self._priorities or self._beyond is not None:
+            return
+        if len(self._priorities) < _PRIORITIES:
+            self._priorities.add(priority)
+            self._depths.labels(self._name, self._name, str(priority)).set_function(lambda: self._order.depth(priority))
+        else:
+            self._beyond = self._depths.labels(self._name, self._name, _OVERFLOW)
+            self._beyond.set_function(lambda: len(self._order) - sum(map(self._order.depth, self._priorities)))
 
     def started(self, key: Hashable, ready_since: float) -> None:
         """Note that a worker took an item that had been ready since then."""
@@ -83,16 +95,14 @@ class QueueMetrics:
         """Note that the worker is done with it."""
         self._worked.observe(self._now() - self._started.pop(key))
 
-    def _depth(self, priority: int) -> Gauge:
-        gauge = self._depths.get(priority)
-        if gauge is None:
-            label = str(priority) if len(self._depths) < _PRIORITIES else _OVERFLOW
-            gauge = self._depths[priority] = self._depth_family.labels(self._name, self._name, label)
-        return gauge
+    def freeze(self) -> None:
+        """Keep what is said of work in progress as it is: the queue was shut down."""
+        self._frozen = self._in_progress()
 
-    def _unfinished(self) -> float:
+    def _in_progress(self) -> tuple[float, float]:
+        """Return the seconds of all work in progress, and of that which has gone on longest."""
+        if self._frozen is not None:
+            return self._frozen
         moment = self._now()
-        return sum(moment - started for started in self._started.values())
-
-    def _longest(self) -> float:
-        return self._now() - min(self._started.values()) if self._started else 0.0
+        ages = [moment - started for started in self._started.values()]
+        return sum(ages), max(ages, default=0.0)

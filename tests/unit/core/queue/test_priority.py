@@ -1,14 +1,12 @@
-"""The order of work, against controller-runtime's rules and against a naive model."""
+"""The order of work, by controller-runtime's rules."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import gc
+import weakref
 
 from kaito.core.queue import PriorityOrder
 
-NEVER = 10**9
 
-
-def order(ageing=NEVER):
+def order(ageing=None):
     return PriorityOrder(ageing)
 
 
@@ -29,8 +27,8 @@ def test_higher_priority_first_and_first_come_first_served_among_equals():
 
 def test_a_key_is_in_it_once():
     queue = order()
-    assert queue.add("a", 0, 0).gained == 0
-    assert queue.add("a", 0, 0).gained is None
+    assert queue.add("a", 0, 0)
+    assert not queue.add("a", 0, 0)
     assert len(queue) == 1
     assert drain(queue) == ["a"]
 
@@ -61,16 +59,17 @@ def test_priority_is_raised_never_lowered_and_a_raised_key_goes_behind_its_new_e
 def test_a_raise_moves_the_depth_from_one_priority_to_the_other():
     queue = order()
     queue.add("a", -100, 0)
-    change = queue.add("a", 0, 0)
-    assert (change.gained, change.lost) == (0, -100)
+    assert (queue.depth(-100), queue.depth(0)) == (1, 0)
+    assert not queue.add("a", 0, 0)
+    assert (queue.depth(-100), queue.depth(0)) == (0, 1)
 
 
 def test_a_delayed_key_is_not_counted_and_not_handed_out_before_its_time():
     queue = order()
     queue.add("a", 0, 0, ready_at=5)
     assert (len(queue), queue.pop(), queue.next_ready_at()) == (0, None, 5)
-    assert queue.ripen(4.9) == []
-    assert [change.gained for change in queue.ripen(5)] == [0]
+    assert queue.ripen(4.9) == 0
+    assert queue.ripen(5) == 1
     assert queue.pop().ready_since == 5
     assert queue.next_ready_at() is None
 
@@ -106,59 +105,60 @@ def test_a_low_key_is_served_under_a_constant_load_of_high_ones():
     assert "low" in served
 
 
-def test_what_was_handed_out_by_age_leaves_nothing_behind():
+def test_a_key_that_is_worked_on_does_not_hold_up_what_is_lower():
+    queue = order()
+    queue.add("high", 5, 0)
+    queue.pop()
+    queue.add("high", 5, 0)
+    queue.add("low", -100, 0)
+    assert queue.pop().key == "low"
+    queue.done("high")
+    assert queue.pop().key == "high"
+
+
+def test_a_delayed_key_takes_the_higher_priority_and_keeps_its_time():
+    queue = order()
+    queue.add("a", -100, 0, ready_at=5)
+    queue.add("a", 7, 0, ready_at=9)
+    assert queue.next_ready_at() == 5
+    queue.ripen(5)
+    assert queue.pop().priority == 7
+
+
+def test_of_two_keys_with_different_delays_the_second_to_come_may_be_the_first_to_go():
+    queue = order()
+    queue.add("first", 0, 0, ready_at=1)
+    queue.add("second", 0, 0, ready_at=0.05)
+    assert queue.ripen(0.06) == 1
+    assert drain(queue) == ["second"]
+    assert queue.next_ready_at() == 1
+
+
+class Name:
+    """A key that a test can see die."""
+
+
+def test_keys_that_were_handed_out_are_freed():
     queue = order(ageing=2)
-    for number in range(10_000):
-        queue.add(("low", number), -100, 0)
-        queue.add(("high", number), 0, 0)
-        for _ in range(2):
-            queue.done(queue.pop().key)
-    assert len(queue) == 0
-    assert len(queue._ready) + len(queue._oldest) < 1_000
+    keys = [Name() for _ in range(50)]
+    for number, key in enumerate(keys):
+        queue.add(key, number % 3, 0)
+        queue.add(key, 3, 0)
+    shadows = [weakref.ref(key) for key in keys]
+    drain(queue)
+    del key, keys
+    gc.collect()
+    assert [shadow for shadow in shadows if shadow()] == []
 
 
-_keys = st.sampled_from("abcd")
-_operations = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), _keys, st.sampled_from([-100, 0, 5])),
-        st.tuples(st.just("later"), _keys, st.integers(1, 4)),
-        st.tuples(st.just("pop")),
-        st.tuples(st.just("done"), _keys),
-        st.tuples(st.just("pass"), st.integers(1, 3)),
-    ),
-    max_size=60,
-)
-
-
-@given(_operations, st.sampled_from([2, NEVER]))
-def test_no_script_loses_repeats_or_shares_a_key(operations, ageing):
-    """The model knows what must be handed out some time; the order of it is tested above."""
-    queue, now = PriorityOrder(ageing), 0.0
-    waiting, ready, working = {}, set(), set()
-    for name, *arguments in operations:
-        if name == "add":
-            queue.add(arguments[0], arguments[1], now)
-            waiting.pop(arguments[0], None)
-            ready.add(arguments[0])
-        elif name == "later" and arguments[0] not in ready:
-            at = now + arguments[1]
-            queue.add(arguments[0], 0, now, ready_at=at)
-            waiting[arguments[0]] = min(at, waiting.get(arguments[0], at))
-        elif name == "pass":
-            now += arguments[0]
-            queue.ripen(now)
-            for key in [key for key, at in waiting.items() if at <= now]:
-                del waiting[key]
-                ready.add(key)
-        elif name == "done" and arguments[0] in working:
-            working.discard(arguments[0])
-            assert queue.done(arguments[0]) == (arguments[0] in ready)
-        elif name == "pop":
-            item = queue.pop()
-            assert (item is None) == (not ready - working)
-            if item is not None:
-                assert item.key in ready - working
-                ready.discard(item.key)
-                working.add(item.key)
-        assert len(queue) == len(ready)
-        assert queue.next_ready_at() == (min(waiting.values()) if waiting else None)
+def test_a_key_that_was_called_up_before_its_long_delay_ended_is_freed():
+    queue = order()
+    key = Name()
+    shadow = weakref.ref(key)
+    queue.add(key, 0, 0, ready_at=10_000)
+    queue.add(key, 0, 0)
+    drain(queue)
+    del key
+    gc.collect()
+    assert shadow() is None
+    assert queue.next_ready_at() is None

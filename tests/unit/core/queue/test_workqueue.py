@@ -1,14 +1,11 @@
-"""The queue waits, delays and retries on a clock that the test moves."""
+"""The queue waits, delays, retries and ends, on a clock that the test moves."""
 
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from kaito.core.queue import QueueMetricFamilies, QueueMetrics, WorkQueue
+from kaito.core.queue import WorkQueue, classic_queue
 from kaito.testing import VirtualClock
-
-LABELS = {"name": "q", "controller": "q"}
 
 
 @pytest.fixture
@@ -17,13 +14,8 @@ def clock():
 
 
 @pytest.fixture
-def registry():
-    return CollectorRegistry()
-
-
-@pytest.fixture
-async def queue(clock, registry):
-    made = WorkQueue(clock, QueueMetrics(QueueMetricFamilies(registry), "q", clock.monotonic))
+async def queue(clock):
+    made = WorkQueue(clock)
     running = asyncio.create_task(made.run())
     await clock.settle()
     yield made
@@ -104,15 +96,67 @@ async def test_shutdown_wakes_those_who_wait_and_takes_nothing_more(queue, clock
     assert await take(queue) is None
 
 
-async def test_drained_waits_for_the_last_key_in_work(queue, clock):
+async def test_what_waits_is_dropped_at_shutdown_and_the_key_in_work_is_not_waited_for(queue):
+    queue.add("working")
+    await take(queue)
+    queue.add("waiting")
+    queue.shut_down()
+    assert await take(queue) is None
+    queue.done("working")
+
+
+async def test_a_shutdown_that_delivers_hands_out_what_is_ready_then_tells_every_waiter(queue, clock):
+    queue.add("a")
+    queue.add("b")
+    queue.add("later", after=5)
+    queue.shut_down(deliver=True)
+    queue.add("too late")
+    assert [await take(queue), await take(queue)] == ["a", "b"]
+    assert [await take(queue) for _ in range(3)] == [None, None, None]
+
+
+async def test_drain_returns_only_after_the_last_key_in_work(queue, clock):
     queue.add("a")
     await take(queue)
-    queue.shut_down()
-    draining = asyncio.create_task(queue.drained())
+    draining = asyncio.create_task(queue.drain())
     await clock.settle()
     assert not draining.done()
     queue.done("a")
     await draining
+
+
+async def test_drain_waits_also_for_a_key_that_was_added_again_while_it_was_worked_on(queue, clock):
+    queue.add("a")
+    await take(queue)
+    queue.add("a")
+    draining = asyncio.create_task(queue.drain())
+    waiting = asyncio.create_task(take(queue))
+    await clock.settle()
+    queue.done("a")
+    await clock.settle()
+    assert not draining.done()
+    assert await waiting == "a"
+    queue.done("a")
+    await draining
+    assert await take(queue) is None
+
+
+async def test_drain_of_an_idle_queue_returns_at_once_and_lets_all_waiters_go(queue, clock):
+    waiting = [asyncio.create_task(take(queue)) for _ in range(3)]
+    await clock.settle()
+    await queue.drain()
+    assert await asyncio.gather(*waiting) == [None, None, None]
+
+
+async def test_a_shutdown_after_a_drain_ends_the_wait_of_the_drain(queue, clock):
+    queue.add("a")
+    await take(queue)
+    queue.add("b")
+    draining = asyncio.create_task(queue.drain())
+    await clock.settle()
+    queue.shut_down()
+    await draining
+    assert await take(queue) is None
 
 
 async def test_a_cancelled_waiter_passes_its_turn_on(queue, clock):
@@ -129,34 +173,77 @@ async def test_an_idle_queue_sleeps_without_a_timer(queue, clock):
     assert clock.sleeping == 0
 
 
-async def test_metrics_follow_a_script(queue, clock, registry):
-    def value(name, **more):
-        return registry.get_sample_value(name, {**LABELS, **more})
+async def test_the_length_counts_what_is_ready_and_nothing_else(queue):
+    queue.add("a")
+    assert len(queue) == 1
+    await take(queue)
+    assert len(queue) == 0
+    queue.add("b")
+    queue.add("c")
+    queue.add("b")
+    queue.add("later", after=1)
+    assert len(queue) == 2
 
-    queue.add("a")
-    queue.add("a")
-    queue.add("b", priority=-100)
-    queue.add("later", after=50)
-    assert value("workqueue_adds_total") == 2
-    assert value("workqueue_retries_total") == 1
-    assert value("workqueue_depth", priority="0") == 1
-    assert value("workqueue_depth", priority="-100") == 1
-    await clock.advance(3)
-    assert await take(queue) == "a"
-    assert value("workqueue_depth", priority="0") == 0
-    assert value("workqueue_queue_duration_seconds_sum") == 3
-    await clock.advance(2)
-    assert value("workqueue_unfinished_work_seconds") == 2
-    assert value("workqueue_longest_running_processor_seconds") == 2
+
+async def test_a_waiter_is_served_as_soon_as_the_key_in_work_is_done(queue, clock):
+    queue.add("a", priority=9)
+    await take(queue)
+    queue.add("a", priority=9)
+    waiting = asyncio.create_task(take(queue))
+    await clock.settle()
+    assert not waiting.done()
     queue.done("a")
-    assert value("workqueue_work_duration_seconds_sum") == 2
-    assert value("workqueue_longest_running_processor_seconds") == 0
+    assert await waiting == "a"
 
 
-def test_depth_has_a_bounded_number_of_priorities(registry, clock):
-    metrics = QueueMetrics(QueueMetricFamilies(registry), "q", clock.monotonic)
-    for priority in range(40):
-        metrics.gained(priority)
-    labels = {s.labels["priority"] for f in registry.collect() for s in f.samples if s.name == "workqueue_depth"}
-    assert len(labels) == 26
-    assert registry.get_sample_value("workqueue_depth", {**LABELS, "priority": "exceeded_cardinality_limit"}) == 15
+async def test_delays_that_come_out_of_order_go_in_order(queue, clock):
+    for key, after in (("second", 2), ("third", 3), ("first", 1)):
+        queue.add(key, after=after)
+    await clock.advance(3)
+    assert [await take(queue) for _ in range(3)] == ["first", "second", "third"]
+
+
+async def test_a_retry_waits_the_shorter_of_its_back_off_and_what_was_asked_for(queue):
+    assert queue.retry("a", after=9) == pytest.approx(0.005)
+    for _ in range(12):
+        queue.retry("a")
+    assert queue.retry("a", after=9) == 9
+    assert queue.failures("a") == 14
+
+
+async def test_back_off_of_one_key_says_nothing_about_another(queue):
+    for _ in range(5):
+        queue.retry("a")
+    assert queue.retry("b") == pytest.approx(0.005)
+
+
+async def test_forgetting_a_key_leaves_it_in_the_queue(queue):
+    queue.retry("a")
+    queue.add("a")
+    queue.forget("a")
+    assert await take(queue) == "a"
+
+
+async def test_without_priorities_the_first_to_come_is_the_first_to_go(clock):
+    made = WorkQueue(clock, priorities=False)
+    for key, priority in (("a", -100), ("b", 5), ("c", 0), ("b", 9)):
+        made.add(key, priority=priority)
+    assert [await take(made) for _ in range(3)] == ["a", "b", "c"]
+
+
+async def test_with_strict_priorities_low_keys_wait_for_ever_and_with_ageing_they_do_not(clock):
+    for ageing, starved in ((None, True), (8, False)):
+        made = WorkQueue(clock, ageing=ageing)
+        made.add("low", priority=-100)
+        served = set()
+        for number in range(100):
+            made.add(number)
+            served.add(await take(made))
+        assert ("low" not in served) == starved
+
+
+async def test_a_classic_queue_limits_all_retries_together(clock):
+    made = classic_queue(clock)
+    pauses = [made.retry(number) for number in range(102)]
+    assert pauses[:100] == [0.005] * 100
+    assert pauses[100:] == pytest.approx([0.1, 0.2])
