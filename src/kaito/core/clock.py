@@ -6,10 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 Jitter = Callable[[], float]
 """Draws a number in [0, 1)."""
+
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""What systems without the former call so goes on while they sleep."""
 
 
 class Clock(Protocol):
@@ -36,8 +39,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds of the system's monotonic clock."""
-        return time.monotonic()
+        """Return seconds of a clock that goes on while the machine sleeps: a leader that wakes up knows its age."""
+        return time.clock_gettime(_STEADY)
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""

@@ -2,8 +2,9 @@
 
 `leadership.py` carries the actions out. The rules are client-go's, with two that are stricter. A leader counts its
 renew deadline from the moment it sent its last successful write, not from the answer. A candidate that knew a Lease
-waits, when it vanishes, until whoever held it must have noticed: deleting it by hand makes no two leaders.
-A candidate watches the Lease, so that a released one is taken at once.
+waits, when it vanishes, until whoever held it must have noticed: deleting it by hand makes no two leaders, however
+often. A candidate watches the Lease, so that a released one is taken at once and an expired one when it expires. Where
+the watch fails it asks now and then, as client-go does; one that says nothing for some renewals is not believed.
 """
 
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Watch the Lease from `resource_version` for the next change, for at most `seconds`."""
+    """Watch the Lease from `resource_version` (empty: from now on) for the next change, for at most `seconds`."""
 
     resource_version: str
     seconds: float
@@ -163,7 +164,7 @@ def _after_reading(state: State, at: Moment) -> tuple[State, Action]:
         return _lost(state, f"{holder} holds it")
     left = _seconds_left(state, at)
     if left > 0:
-        return state, Follow(str(lease["metadata"].get("resourceVersion", "")), left)
+        return state, Follow(str(lease["metadata"].get("resourceVersion", "")), min(left, state.timing.silence))
     return state, Write(held_lease(lease, state.identity, state.timing, at.wall))
 
 
@@ -173,7 +174,7 @@ def _after_absence(state: State, at: Moment) -> tuple[State, Action]:
         state = replace(state, observed=Observation(seen.lease, at.now, gone=True))
     left = _seconds_left(state, at)
     if state.renewed is None and left > 0:
-        return state, Wait(left)
+        return state, Follow("", min(left, state.timing.silence))
     return state, Write(first_lease(state.key, state.identity, state.timing, at.wall), create=True)
 
 

@@ -2,7 +2,7 @@
 
 import socket
 import uuid
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final, NoReturn
 
 from kaito.core.client import Client, WatchEvent
@@ -38,7 +38,10 @@ UNHEALTHY_SECONDS: Final = 20.0
 
 
 class Leadership:
-    """The election of one replica: `acquire`, then `keep`, then `release` when all that wrote has ended."""
+    """The election of one replica: `acquire`, then `keep`, then `release` when all that wrote has ended.
+
+    `on_slow_path` hears of each time that a leader has to read the Lease, because its renewal alone was refused.
+    """
 
     def __init__(
         self,
@@ -49,12 +52,14 @@ class Leadership:
         clock: Clock,
         timing: Timing | None = None,
         jitter: Jitter = system_jitter,
+        on_slow_path: Callable[[], None] = lambda: None,
     ) -> None:
         self.lease = lease
         self.identity = identity
         self._client = client
         self._clock = clock
         self._jitter = jitter
+        self._on_slow_path = on_slow_path
         self._state = State(lease, identity, timing or Timing())
         self._next: Action = Read()
         self._events: AsyncGenerator[WatchEvent[Object], None] | None = None
@@ -140,6 +145,8 @@ class Leadership:
                 await self._clock.sleep(self._within_lead(seconds))
                 return Due()
             case Read():
+                if self._state.renewed is not None:
+                    self._on_slow_path()
                 return await self._asked(self._read())
             case Write(lease, create):
                 self._wrote = True

@@ -38,3 +38,8 @@ class Timing:
     def request(self) -> float:
         """Longest wait for the answer to one request: half of the renew deadline, at least one second."""
         return max(1.0, self.renew_deadline / 2)
+
+    @property
+    def silence(self) -> float:
+        """Longest silence of a watch that a candidate believes: a holder renews more often, with the defaults twice."""
+        return max(self.retry, self.renew_deadline / 2)

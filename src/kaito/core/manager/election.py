@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from kaito.core.client import Client, pod_namespace
 from kaito.core.clock import Clock
@@ -38,8 +38,16 @@ class Election:
                 terminal=True,
                 remedy="Give one with --leader-election-namespace.",
             )
-        self.leadership = Leadership(client, Key(namespace, name), new_identity(), clock=clock)
         self._events = events
+        slow_path = Counter(
+            "leader_election_slowpath",
+            "Renewals that had to read the Lease first.",
+            ("name",),
+            registry=registry,
+        ).labels(name)
+        self.leadership = Leadership(
+            client, Key(namespace, name), new_identity(), clock=clock, on_slow_path=slow_path.inc
+        )
         status = Gauge(
             "leader_election_master_status",
             "Whether this replica leads: 0 for a standby, 1 for the leader.",

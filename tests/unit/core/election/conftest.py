@@ -18,14 +18,14 @@ def refused(code, reason):
 
 
 class Skewed:
-    """A clock whose wall time is off, as those of two machines are."""
+    """A clock whose wall time is off, as those of two machines are, and may jump."""
 
     def __init__(self, clock, hours):
-        self._clock, self._skew = clock, timedelta(hours=hours)
+        self._clock, self.skew = clock, timedelta(hours=hours)
         self.monotonic, self.sleep = clock.monotonic, clock.sleep
 
     def now(self):
-        return self._clock.now() + self._skew
+        return self._clock.now() + self.skew
 
 
 class LeaseServer:
@@ -96,10 +96,11 @@ class LeaseClient:
         await self.fault("watch")
         queue = asyncio.Queue()
         self.server.watchers.add(queue)
-        if self.server.lease is None or self.server.lease["metadata"]["resourceVersion"] != resource_version:
-            queue.put_nowait(
-                WatchEvent("MODIFIED", self.server.read()) if self.server.lease else WatchEvent("DELETED", {})
-            )
+        lease = self.server.lease
+        if lease is not None and lease["metadata"]["resourceVersion"] != resource_version:
+            queue.put_nowait(WatchEvent("MODIFIED" if resource_version else "ADDED", self.server.read()))
+        elif lease is None and resource_version:
+            queue.put_nowait(WatchEvent("DELETED", {}))
         try:
             while True:
                 event = await queue.get()
@@ -114,7 +115,15 @@ class Replica:
 
     def __init__(self, name, server, clock, *, client=None, jitter=lambda: 0.5, skew=0.0):
         self.client = client or LeaseClient(server)
-        self.leadership = Leadership(self.client, KEY, name, clock=Skewed(clock, skew), jitter=jitter)
+        self.clock, self.slow_paths = Skewed(clock, skew), []
+        self.leadership = Leadership(
+            self.client,
+            KEY,
+            name,
+            clock=self.clock,
+            jitter=jitter,
+            on_slow_path=lambda: self.slow_paths.append(clock.monotonic()),
+        )
         self.task, self.lost = None, None
 
     @property

@@ -69,8 +69,14 @@ def test_where_there_is_no_lease_it_makes_one():
 
 
 def test_anothers_fresh_lease_is_followed_until_it_would_expire():
-    _, action = step(CANDIDATE, Found(lease()), at(3))
-    assert action == Follow("7", 15)
+    state, action = step(CANDIDATE, Found(lease()), at(3))
+    assert action == Follow("7", 5)
+    assert step(state, Found(lease()), at(16))[1] == Follow("7", 2)
+
+
+def test_a_watch_that_says_nothing_for_some_renewals_is_not_believed():
+    state, action = step(CANDIDATE, Found(lease()), at(3))
+    assert step(state, Due(), at(3 + action.seconds))[1] == Read()
 
 
 def test_a_lease_that_nobody_renewed_for_its_duration_is_taken():
@@ -87,23 +93,25 @@ def test_a_lease_that_nobody_renewed_for_its_duration_is_taken():
 
 def test_a_lease_that_changed_meanwhile_is_followed_anew():
     state, _ = step(CANDIDATE, Found(lease(renewTime="a")), at(3))
-    assert step(state, Found(lease(renewTime="b", version="8")), at(18))[1] == Follow("8", 15)
+    assert step(state, Found(lease(renewTime="b", version="8")), at(18))[1] == Follow("8", 5)
 
 
 def test_a_new_resource_version_alone_is_no_sign_of_life():
     state, _ = step(CANDIDATE, Found(lease()), at(3))
-    assert step(state, Found(lease(version="8")), at(10))[1] == Follow("8", 8)
+    assert step(state, Found(lease(version="8")), at(14))[1] == Follow("8", 4)
 
 
 def test_the_record_says_how_long_it_holds_and_ours_is_taken_where_it_does_not():
-    assert step(CANDIDATE, Found(lease(duration=60)), at(0))[1] == Follow("7", 60)
-    assert step(CANDIDATE, Found(lease(duration=None)), at(0))[1] == Follow("7", 15)
+    for seconds, duration in ((60, 60), (15, None)):
+        state, _ = step(CANDIDATE, Found(lease(duration=duration)), at(0))
+        assert step(state, Found(lease(duration=duration)), at(seconds - 1))[1] == Follow("7", 1)
+        assert isinstance(step(state, Found(lease(duration=duration)), at(seconds))[1], Write)
 
 
 def test_timestamps_of_the_record_are_not_believed():
     """A holder whose wall clock is an hour behind, or writes nonsense, is alive as long as its record changes."""
     for renewed in ("2025-12-31T23:00:00.000000Z", "2026-01-01T02:00:00+02:00", "yesterday", None):
-        assert step(CANDIDATE, Found(lease(renewTime=renewed)), at(0))[1] == Follow("7", 15)
+        assert step(CANDIDATE, Found(lease(renewTime=renewed)), at(0))[1] == Follow("7", 5)
 
 
 @pytest.mark.parametrize("holder", ["", None])
@@ -182,8 +190,19 @@ def test_a_leader_takes_a_lease_again_that_somebody_cleared_or_deleted():
 def test_a_candidate_that_saw_a_deleted_lease_being_held_waits_until_its_holder_has_noticed():
     state, _ = step(CANDIDATE, Found(lease()), at(3))
     state, action = step(state, Absent(), at(4))
-    assert action == Wait(15)
+    assert action == Follow("", 5)
+    assert step(state, Absent(), at(18))[1] == Follow("", 1)
     assert isinstance(step(state, Absent(), at(19))[1], Write)
+
+
+def test_a_lease_that_is_made_again_and_deleted_again_is_waited_for_anew():
+    state, _ = step(CANDIDATE, Found(lease()), at(3))
+    state, _ = step(state, Absent(), at(4))
+    state, action = step(state, Found(lease(version="9")), at(6))
+    assert action == Follow("9", 5)
+    state, _ = step(state, Absent(), at(17))
+    assert isinstance(step(state, Absent(), at(19))[1], Follow)
+    assert isinstance(step(state, Absent(), at(32))[1], Write)
 
 
 @pytest.mark.parametrize(("jitter", "seconds"), [(0.0, 2.0), (0.5, 3.2), (0.999, 4.3976)])

@@ -1,10 +1,11 @@
 """Replicas that elect a leader, on virtual time, among faults."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from kaito.core import KaitoError
+from kaito.core import ConnectionLostError, KaitoError
 from kaito.core.election import new_identity
 
 
@@ -43,6 +44,39 @@ async def test_a_killed_leader_is_succeeded_when_its_lease_expires(replica, cloc
     assert not two.leads
     await clock.advance(4)
     assert two.leads
+
+
+@pytest.mark.parametrize(("watch", "seconds"), [("works", 15 + 2), ("fails", 15 + 8.8), ("is silent", 15 + 5 + 2)])
+@pytest.mark.parametrize("after", [5.0, 5.9, 6.1])
+async def test_a_leader_that_dies_is_succeeded_in_time_however_its_watch_is(replica, clock, watch, seconds, after):
+    async def disturb(verb):
+        if verb != "watch" or watch == "works":
+            return
+        if watch == "fails":
+            raise ConnectionLostError("no watch")
+        await asyncio.Event().wait()
+
+    one, two = replica("one"), replica("two", jitter=lambda: 0.999)
+    two.client.fault = disturb
+    await clock.advance(after)
+    await one.kill()
+    died = clock.monotonic()
+    while not two.leads:
+        await clock.advance(0.1)
+    assert clock.monotonic() - died <= seconds
+
+
+async def test_a_leader_whose_renewal_alone_was_refused_reads_the_lease_once(replica, clock, server):
+    one = replica("one")
+    await clock.advance(5)
+    lease = server.read()
+    lease["metadata"]["labels"] = {"edited": "by-hand"}
+    server.write(lease, create=False)
+    one.client.requests.clear()
+    await clock.advance(4)
+    assert one.client.requests == ["update", "get", "update", "update"]
+    assert len(one.slow_paths) == 1
+    assert server.lease["metadata"]["labels"] == {"edited": "by-hand"}
 
 
 async def test_a_leader_that_is_cut_off_stops_before_another_begins(replica, clock):
@@ -92,6 +126,33 @@ async def test_a_deleted_lease_makes_no_second_leader(replica, clock, server):
     assert (one.leads, two.leads) == (True, False)
     await clock.advance(30)
     assert (one.leads, two.leads) == (True, False)
+
+
+async def test_a_lease_that_is_deleted_again_and_again_makes_no_second_leader(replica, clock, server):
+    """Whatever the moments are: each deletion is seen, and so is each new Lease."""
+    for pause in (0.5, 3, 7, 11, 13.75, 14.5, 14.75, 15.5):
+        one, two = replica("one"), replica("two")
+        await clock.advance(5)
+        for _ in range(4):
+            server.delete()
+            for _ in range(int(pause * 4)):
+                await clock.advance(0.25)
+                assert not (one.leads and two.leads)
+        await clock.advance(30)
+        assert [one.leads, two.leads].count(True) == 1
+        await one.stop()
+        await two.stop()
+
+
+async def test_wall_clocks_that_jump_an_hour_either_way_change_nothing(replica, clock):
+    one, two = replica("one"), replica("two")
+    await clock.advance(5)
+    for hours in (1, -1):
+        for each in (one, two):
+            each.clock.skew += timedelta(hours=hours)
+            await clock.advance(40)
+            assert (one.leads, two.leads) == (True, False)
+    assert (one.slow_paths, two.client.requests) == ([], ["get"])
 
 
 async def test_a_lease_that_somebody_gave_to_another_ends_the_lead(replica, clock, server):

@@ -8,7 +8,7 @@ from kaito.core.election import Timing
 
 def test_the_defaults_are_those_of_client_go():
     timing = Timing()
-    assert (timing.lease, timing.renew_deadline, timing.retry, timing.request) == (15, 10, 2, 5)
+    assert (timing.lease, timing.renew_deadline, timing.retry, timing.request, timing.silence) == (15, 10, 2, 5, 5)
 
 
 @pytest.mark.parametrize(
