@@ -86,6 +86,8 @@ def compare(rights: set[Right], events: Iterable[dict[str, Any]]) -> Report:
         used = {right}
         if right.verb == "patch" and event.get("responseStatus", {}).get("code") == 201:
             used.add(replace(right, verb="create"))  # an apply that made the object needs both
+        if right.verb == "watch" and "sendInitialEvents=true" in event["requestURI"]:
+            used.add(replace(right, verb="list"))  # a server that does not stream lists is sent a list instead
         report.used.update(used & rights)
     report.unused = sorted(rights - report.used.keys())
     return report

@@ -42,6 +42,7 @@ class FakeApi:
         self.faults: list[Fault] = []
         self.page_size = 0
         self.discovery = True
+        self.streaming = True
         self.watches: set[asyncio.Queue[bytes | None]] = set()
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -118,12 +119,11 @@ class FakeApi:
 
     def bookmark(self) -> None:
         self.version += 1
-        self.send(
-            self._line(
-                "BOOKMARK",
-                {"kind": "Thing", "apiVersion": "example.org/v1", "metadata": {"resourceVersion": str(self.version)}},
-            )
-        )
+        self.send(self._bookmark({}))
+
+    def _bookmark(self, annotations: dict[str, str]) -> bytes:
+        metadata = {"resourceVersion": str(self.version), "annotations": annotations}
+        return self._line("BOOKMARK", {"kind": "Thing", "apiVersion": "example.org/v1", "metadata": metadata})
 
     def _emit(self, kind: str, path: str, obj: dict[str, Any]) -> None:
         self.history.append((self.version, kind, path, obj))
@@ -182,10 +182,13 @@ class FakeApi:
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         since = int(request.query.get("resourceVersion", "0"))
+        streams = "sendInitialEvents" in request.query
+        if streams and not self.streaming:
+            return status(422, "Invalid", "sendInitialEvents: Forbidden")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        if since < self.oldest:
+        if since < self.oldest and not streams:
             await response.write(
                 self._line(
                     "ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
@@ -194,6 +197,12 @@ class FakeApi:
             return response
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         queue.collection = request.path  # type: ignore[attr-defined]
+        if streams:
+            for path, obj in self.objects.items():
+                if self._concerns(request.path, path):
+                    queue.put_nowait(self._line("ADDED", obj))
+            queue.put_nowait(self._bookmark({"k8s.io/initial-events-end": "true"}))
+            since = self.version
         for version, kind, path, obj in self.history:
             if version > since and self._concerns(request.path, path):
                 queue.put_nowait(self._line(kind, obj))

@@ -53,6 +53,13 @@ def test_an_apply_that_made_the_object_used_create_too() -> None:
     assert report.used == {CREATE: 1, PATCH: 1}
 
 
+def test_a_streamed_list_used_the_right_to_list_too() -> None:
+    listing, watching = (Right(ACCOUNT, "apps", "deployments", verb) for verb in ("list", "watch"))
+    streamed = {**event("watch"), "requestURI": "/x?sendInitialEvents=true&watch=true"}
+    assert compare({listing, watching}, [streamed]).right
+    assert compare({listing, watching}, [event("watch")]).unused == [listing]
+
+
 def test_what_came_too_late_for_its_namespace_was_not_forbidden() -> None:
     late = event("create", code=403)
     late["responseStatus"]["details"] = {"causes": [{"reason": "NamespaceTerminating"}]}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from kaito.core.cache.entry import CacheEntry
 from kaito.core.cache.informer import Handler, Informer
 from kaito.core.cache.selection import Selection
+from kaito.core.cache.settings import ReflectorSettings
 from kaito.core.cache.store import NAMESPACE_INDEX, IndexFunction
 from kaito.core.client import Client, Write
 from kaito.core.client.codec import decode
@@ -23,10 +24,18 @@ T = TypeVar("T")
 class Cache:
     """Objects of the kinds that were registered, each kept up to date by one informer, however many models read it."""
 
-    def __init__(self, client: Client, *, clock: Clock | None = None, jitter: Jitter = system_jitter) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock | None = None,
+        jitter: Jitter = system_jitter,
+        reflector: ReflectorSettings | None = None,
+    ) -> None:
         self._client = client
         self._clock = clock or SystemClock()
         self._jitter = jitter
+        self._reflector = reflector or ReflectorSettings()
         self._informers: dict[tuple[str, str], Informer] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -35,7 +44,9 @@ class Cache:
         identity = (kind.api_version, kind.kind)
         informer = self._informers.get(identity)
         if informer is None:
-            informer = Informer(kind, selection or Selection(), self._client, self._clock, self._jitter)
+            informer = Informer(
+                kind, selection or Selection(), self._client, self._clock, self._jitter, self._reflector
+            )
             self._informers[identity] = informer
             if self._group is not None:
                 self._group.create_task(informer.run(), name=f"informer {kind}")

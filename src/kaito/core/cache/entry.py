@@ -88,11 +88,6 @@ def read_entry(kind: Kind[T], item: msgspec.Raw | bytes) -> CacheEntry[T]:
     return CacheEntry(kind, _METADATA.decode(fields["metadata"]), msgspec.json.encode(fields))
 
 
-def read_resource_version(item: msgspec.Raw | bytes) -> str:
-    """Return the resourceVersion of an object, such as a bookmark's."""
-    return _METADATA.decode(_FIELDS.decode(item)["metadata"]).resource_version
-
-
 def reached(seen: str, wanted: str) -> bool:
     """Say whether version `seen` is `wanted` or later. Only decimal versions have an order (Kubernetes 1.35)."""
     if seen == wanted:

@@ -10,6 +10,7 @@ import msgspec
 from kaito.core.cache.entry import CacheEntry, Event, EventType, reached, read_entry
 from kaito.core.cache.reflector import Reflector
 from kaito.core.cache.selection import Selection
+from kaito.core.cache.settings import ReflectorSettings
 from kaito.core.cache.store import Store
 from kaito.core.client import Client, Write
 from kaito.core.clock import Clock, Jitter
@@ -24,13 +25,21 @@ Handler = Callable[[Event], None]
 class Informer:
     """The cached objects of one kind, and what a reflector hands its deltas to. `run` never ends by itself."""
 
-    def __init__(self, kind: Kind[Any], selection: Selection, client: Client, clock: Clock, jitter: Jitter) -> None:
+    def __init__(
+        self,
+        kind: Kind[Any],
+        selection: Selection,
+        client: Client,
+        clock: Clock,
+        jitter: Jitter,
+        settings: ReflectorSettings,
+    ) -> None:
         self.kind = kind
         self.selection = selection
         self.store = Store(kind)
         self.synced = asyncio.Event()
         self._selector = selection.selector
-        self._reflector = Reflector(kind, selection, client, self, clock, jitter)
+        self._reflector = Reflector(kind, selection, client, self, clock, jitter, settings)
         self._handlers: list[Handler] = []
         self._waiting: dict[asyncio.Future[None], Write] = {}
 

@@ -10,33 +10,39 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from kaito.core.cache.entry import CacheEntry, EventType, read_resource_version
-from kaito.core.cache.list_watch import (
+from kaito.core.cache.consistency import differences
+from kaito.core.cache.entry import CacheEntry, EventType
+from kaito.core.cache.exchange import (
+    Action,
     Begin,
     FetchPage,
     ListFailed,
     Message,
-    Moment,
     OpenWatch,
     PageListed,
-    State,
+    StreamBroken,
+    StreamList,
+    StreamRefused,
     WatchEnded,
     WatchRefused,
-    step,
 )
+from kaito.core.cache.list_watch import ANY_VERSION, LATEST, Moment, State, step
 from kaito.core.cache.selection import Selection
+from kaito.core.cache.settings import ReflectorSettings
 from kaito.core.client import Client
-from kaito.core.client.codec import RawEvent
+from kaito.core.client.codec import RawEvent, read_bookmark
 from kaito.core.client.watch import error_of
 from kaito.core.clock import Clock, Jitter
 from kaito.core.errors import ConnectionLostError, ExpiredError, KaitoError, NotFoundError
 from kaito.core.logs import get_logger
-from kaito.core.objects import Kind
+from kaito.core.objects import Key, Kind
 
 log = get_logger()
 
-_SLICE: Final = 1_000
+_SLICE: Final = 250
 """Objects of a list read at a time before other tasks get their turn."""
+REMINDER_SECONDS: Final = 10.0
+"""How often a streaming list that has not come to its end is mentioned, from client-go."""
 _CHANGES: Final[dict[str, EventType]] = {"ADDED": "ADDED", "MODIFIED": "MODIFIED", "DELETED": "DELETED"}
 
 
@@ -68,7 +74,14 @@ class Reflector:
     """Keeps `target` in step with the server. `run` never ends by itself: it retries whatever fails."""
 
     def __init__(
-        self, kind: Kind[Any], selection: Selection, client: Client, target: Deltas, clock: Clock, jitter: Jitter
+        self,
+        kind: Kind[Any],
+        selection: Selection,
+        client: Client,
+        target: Deltas,
+        clock: Clock,
+        jitter: Jitter,
+        settings: ReflectorSettings,
     ) -> None:
         self._kind = kind
         self._selection = selection
@@ -76,18 +89,28 @@ class Reflector:
         self._target = target
         self._clock = clock
         self._jitter = jitter
+        self._settings = settings
         self._pages: list[CacheEntry[Any]] = []
         self._complaint = ""
 
     async def run(self) -> None:
         """List and watch until cancelled."""
-        state = State()
+        state = State.new(self._settings)
         message: Message = Begin()
         while True:
             state, action = step(state, message, Moment(self._clock.monotonic(), self._jitter))
             if action.delay > 0:
                 await self._clock.sleep(action.delay)
-            message = await (self._list(action) if isinstance(action, FetchPage) else self._watch(action))
+            message = await self._do(action)
+
+    async def _do(self, action: Action) -> Message:
+        match action:
+            case FetchPage():
+                return await self._list(action)
+            case StreamList():
+                return await self._stream(action)
+            case OpenWatch():
+                return await self._watch(action)
 
     async def _list(self, action: FetchPage) -> Message:
         if not action.continue_token:
@@ -122,55 +145,109 @@ class Reflector:
         if action.commit:
             pages, self._pages = self._pages, []
             await self._target.replace(pages, action.resource_version)
-        progress = _Progress(action.resource_version, self._clock.monotonic())
+        stream = _Stream(action.resource_version, self._clock.monotonic())
+        error = await self._follow(action, stream)
+        if not stream.is_open and error is not None:
+            self._complain("cannot watch", error)
+            return WatchRefused(error)
+        return self._ended(stream, error)
+
+    async def _stream(self, action: StreamList) -> Message:
+        stream = _Stream(action.resource_version, self._clock.monotonic(), initial={})
+        stream.reminder = asyncio.create_task(self._remind(stream), name=f"reminder {self._kind}")
         try:
-            error: KaitoError | None = await self._follow(action, progress)
-        except KaitoError as broken:
-            if not progress.is_open:
-                self._complain("cannot watch", broken)
-                return WatchRefused(broken)
-            error = broken
+            error = await self._follow(action, stream)
+        finally:
+            stream.reminder.cancel()
+        if stream.initial is None:
+            return self._ended(stream, error)
+        if error is not None:
+            self._complain("cannot stream the list", error)
+            if not stream.is_open:
+                return StreamRefused(error)
+        return StreamBroken(stream.events, self._clock.monotonic() - stream.opened, error)
+
+    def _ended(self, stream: "_Stream", error: KaitoError | None) -> WatchEnded:
         if error is not None:
             self._complain("watch ended with an error", error)
-        return WatchEnded(progress.version, progress.events, self._clock.monotonic() - progress.opened, error)
+        return WatchEnded(stream.version, stream.events, self._clock.monotonic() - stream.opened, error)
 
-    async def _follow(self, action: OpenWatch, progress: "_Progress") -> KaitoError | None:
-        """Hand on the events of one watch; returns the error of an ERROR event."""
-        stream = await self._client.open_watch(
-            self._kind,
-            self._selection.namespace,
-            resource_version=action.resource_version,
-            labels=self._selection.labels,
-            fields=self._selection.fields,
-            timeout=action.timeout_seconds,
-        )
-        async with stream as batches, aclosing(batches):
-            progress.is_open = True
-            self._complaint = ""
-            async for batch in batches:
-                for event in batch:
-                    if event.type == "ERROR":
-                        return error_of(event)
-                    progress.events += 1
-                    progress.version = self._take(event) or progress.version
-                self._target.flush()
+    async def _follow(self, action: OpenWatch | StreamList, stream: "_Stream") -> KaitoError | None:
+        """Hand on the events of one watch to its end; returns what ended it, None if it ended in order."""
+        try:
+            opened = await self._client.open_watch(
+                self._kind,
+                self._selection.namespace,
+                resource_version=action.resource_version,
+                labels=self._selection.labels,
+                fields=self._selection.fields,
+                timeout=action.timeout_seconds,
+                initial_events=stream.initial is not None,
+            )
+            async with opened as batches, aclosing(batches):
+                stream.is_open = True
+                if stream.initial is None:
+                    self._complaint = ""
+                async for batch in batches:
+                    for event in batch:
+                        if event.type == "ERROR":
+                            return error_of(event)
+                        stream.events += 1
+                        await self._take(event, stream)
+                    self._target.flush()
+        except KaitoError as error:
+            return error
         return None
 
-    def _take(self, event: RawEvent) -> str:
-        """Hand on one event; returns its version, or nothing if it was skipped."""
+    async def _take(self, event: RawEvent, stream: "_Stream") -> None:
+        """Hand on one event, or keep it while the list is not complete."""
         try:
             if event.type == "BOOKMARK":
-                version = read_resource_version(event.object)
-                self._target.bookmark(version)
-                return version
+                version, ends = read_bookmark(event.object)
+                if stream.initial is None:
+                    stream.reach(version, event.type)
+                    self._target.bookmark(version)
+                elif ends:
+                    await self._complete(stream, version)
+                return
             if event.type not in _CHANGES:
                 raise ValueError(f"event type {event.type!r} is unknown")
             entry = self._target.read(event.object)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             log.error("skipped an unreadable event", kind=str(self._kind), type=event.type, error=str(error))
-            return ""
-        self._target.apply(_CHANGES[event.type], entry)
-        return entry.metadata.resource_version
+            return
+        if stream.initial is not None:
+            stream.keep(event.type, entry)
+        else:
+            stream.reach(entry.metadata.resource_version, event.type)
+            self._target.apply(_CHANGES[event.type], entry)
+
+    async def _complete(self, stream: "_Stream", version: str) -> None:
+        """Make what has been streamed so far the store; what follows is live."""
+        entries = list((stream.initial or {}).values())
+        stream.initial = None
+        stream.version = version
+        if stream.reminder is not None:
+            stream.reminder.cancel()
+        self._complaint = ""
+        if self._settings.check_consistency:
+            await self._check(entries, version)
+        await self._target.replace(entries, version)
+
+    async def _check(self, entries: list[CacheEntry[Any]], version: str) -> None:
+        try:
+            found = await differences(self._client, self._kind, self._selection, entries, version)
+        except KaitoError as error:
+            log.warning("cannot check what was streamed", kind=str(self._kind), version=version, error=str(error))
+            return
+        if found:
+            log.error("the server streamed what it does not list", kind=str(self._kind), version=version, keys=found)
+
+    async def _remind(self, stream: "_Stream") -> None:
+        while True:
+            await self._clock.sleep(REMINDER_SECONDS)
+            seconds = round(self._clock.monotonic() - stream.opened)
+            log.warning("a list has not ended yet", kind=str(self._kind), seconds=seconds, events=stream.events)
 
     def _complain(self, what: str, error: KaitoError) -> None:
         """Log a failure once, not at each of its retries."""
@@ -186,10 +263,25 @@ class Reflector:
 
 
 @dataclass(slots=True)
-class _Progress:
-    """How far one watch has come."""
+class _Stream:
+    """How far one watch has come. `initial` holds the objects of a list that is not complete yet."""
 
     version: str
     opened: float
+    initial: dict[Key, CacheEntry[Any]] | None = None
+    reminder: asyncio.Task[None] | None = None
     events: int = 0
     is_open: bool = False
+
+    def keep(self, event_type: str, entry: CacheEntry[Any]) -> None:
+        """Take a change into the incomplete list."""
+        assert self.initial is not None
+        if event_type == "DELETED":
+            self.initial.pop(entry.key, None)
+        else:
+            self.initial[entry.key] = entry
+
+    def reach(self, version: str, event_type: str) -> None:
+        """Note the version of an event. A watch from any version begins with what exists, in no order of versions."""
+        if event_type != "ADDED" or self.version not in (ANY_VERSION, LATEST):
+            self.version = version or self.version

@@ -1,13 +1,13 @@
 """JSON to what a kind is read as: a dict, a pydantic model or a msgspec struct."""
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import orjson
 
 from kaito.core.errors import KaitoError
-from kaito.core.objects import Kind
+from kaito.core.objects import Kind, Metadata
 
 T = TypeVar("T")
 
@@ -58,6 +58,22 @@ class RawEvent(msgspec.Struct, frozen=True):
 
     type: str
     object: msgspec.Raw
+
+
+class _Bookmark(msgspec.Struct, frozen=True):
+    metadata: Metadata
+
+
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+_bookmark = msgspec.json.Decoder(_Bookmark)
+
+
+def read_bookmark(item: msgspec.Raw) -> tuple[str, bool]:
+    """Return the version of a bookmark's object, and whether it ends the initial events. Raises ValueError."""
+    metadata = _bookmark.decode(item).metadata
+    if not metadata.resource_version:
+        raise ValueError("a bookmark has no resourceVersion")
+    return metadata.resource_version, metadata.annotations.get(INITIAL_EVENTS_END) == "true"
 
 
 read_list = msgspec.json.Decoder(RawList).decode

@@ -98,12 +98,16 @@ class Reader:
         namespace: str | None = None,
         *,
         resource_version: str = "",
+        exact: bool = False,
         labels: str = "",
         fields: str = "",
         limit: int = 0,
         continue_token: str = "",
     ) -> RawList:
-        """Read one page, undecoded. Pages after the first carry the token alone, as the API wants it."""
+        """Read one page, undecoded; `exact` asks for the state at `resource_version`, not for one at least as new.
+
+        Pages after the first carry the token alone, as the API wants it.
+        """
         resource = await self.resource(kind)
         params = selection(labels, fields)
         if limit:
@@ -112,12 +116,17 @@ class Reader:
             params["continue"] = continue_token
         elif resource_version:
             params["resourceVersion"] = resource_version
+            if exact:
+                params["resourceVersionMatch"] = "Exact"
         path = resource.path(self._scope(resource, namespace))
         answer = await self._transport.request("GET", path, params=params, headers=_form(kind, "List"))
         try:
-            return read_list(answer)
+            page = read_list(answer)
         except msgspec.MsgspecError as error:
             raise ConnectionLostError(f"LIST {kind}: the answer is no list: {error}") from error
+        if not page.kind.endswith("List"):
+            raise ConnectionLostError(f"LIST {kind}: the answer is no list, its kind is {page.kind!r}")
+        return page
 
     async def watch(
         self,
@@ -153,13 +162,20 @@ class Reader:
         labels: str = "",
         fields: str = "",
         timeout: int,  # noqa: ASYNC109 - the server's limit, not ours
+        initial_events: bool = False,
     ) -> AbstractAsyncContextManager[Batches]:
-        """Return a context that opens a watch and yields batches of undecoded events; `timeout` in seconds."""
+        """Return a context that opens a watch and yields batches of undecoded events; `timeout` in seconds.
+
+        With `initial_events` it begins with what exists, not older than `resource_version`, as ADDED events; the end of
+        those is marked by a bookmark.
+        """
         resource = await self.resource(kind)
         params = selection(labels, fields)
         params |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(timeout)}
         if resource_version:
             params["resourceVersion"] = resource_version
+        if initial_events:
+            params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         path = resource.path(self._scope(resource, namespace))
         return open_watch(self._transport, path, params, _form(kind))
 

@@ -46,7 +46,7 @@ async def test_one_watch_serves_every_model(api, cache, thing):
     assert cache.get(MODEL, key).spec.x == 1
     assert cache.get(VIEW, key).spec == {"x": 1}
     assert cache.entry(MODEL, key).decode().spec.x == 1
-    assert len(api.lists()) == 1
+    assert len(api.watch_requests()) == 1
 
 
 async def test_handlers_get_entries_of_their_own_model(api, cache):

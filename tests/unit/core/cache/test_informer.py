@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from kaito.core import Cache, Client, Key
-from kaito.core.cache import Selection
+from kaito.core.cache import ReflectorSettings, Selection
 from kaito.core.client import transport
 from kaito.core.client.writes import Write
 
@@ -28,7 +28,7 @@ async def cache(api, client, thing):
             await asyncio.sleep(seconds / 100)
 
     slept: list[float] = []
-    made = Cache(client, clock=Hurried(), jitter=lambda: 0.0)
+    made = Cache(client, clock=Hurried(), jitter=lambda: 0.0, reflector=ReflectorSettings(streaming=False))
     made.slept, made.events = slept, []
     made.register(thing, Selection("ns"))
     made.subscribe(thing, made.events.append)
@@ -202,7 +202,7 @@ async def test_pages_are_followed_and_committed_as_one(api, client, thing):
     for number in range(7):
         api.put(f"t{number}")
     api.page_size = 3
-    made = Cache(client)
+    made = Cache(client, reflector=ReflectorSettings(streaming=False))
     made.register(thing)
     running = asyncio.create_task(made.run())
     await made.wait_for_sync()
