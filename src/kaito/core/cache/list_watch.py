@@ -7,8 +7,11 @@ again from the last version seen, one that ends at once counts as an error. Wher
 pause for as long as a server misbehaves, there is a pause here.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from kaito.core.cache.backoff import Backoff
 from kaito.core.cache.exchange import (
@@ -48,11 +51,12 @@ MISSING_RESOURCE_SECONDS: Final = 5.0
 _TOO_LARGE: Final = "Too large resource version"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """What a reflector knows."""
 
-    settings: ReflectorSettings = field(default_factory=ReflectorSettings)
+    settings: ReflectorSettings
+    backoff: Backoff
+    """Spaces what is tried again."""
     last_version: str = ANY_VERSION
     """Up to where everything has been seen."""
     list_version: str = ANY_VERSION
@@ -66,12 +70,11 @@ class State:
     broken_streams: int = 0
     short_watches: int = 0
     internal_errors_since: float | None = None
-    backoff: Backoff = field(default_factory=Backoff)
 
     @classmethod
     def new(cls, settings: ReflectorSettings) -> "State":
         """Return the state of a reflector that has not begun."""
-        return cls(settings, listing=not settings.streaming, backoff=settings.backoff)
+        return cls(settings, settings.backoff, listing=not settings.streaming)
 
 
 @dataclass(frozen=True, slots=True)
