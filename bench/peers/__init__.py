@@ -1,0 +1,1 @@
+"""The same workloads three times: on kaito.core, on kopf, and on Go's controller-runtime (`go/`)."""
