@@ -43,6 +43,10 @@ images:  ## The control plane's image, with docker or buildah (BASE_IMAGE: a bas
 soak: everything  ## The long form of what tests run in short: every fault at every moment, killed processes
 	$(RUN) pytest -m soak tests/unit tests/e2e
 
+bench: control-plane  ## kaito.core beside kopf and controller-runtime (ROWS="noop bulk" and ROUNDS=1 for a part; bench/README.md)
+	@$(UV) sync --quiet --group dev --group bench --inexact
+	$(RUN) python -m bench --rounds $(or $(ROUNDS),5) --rows $(ROWS)
+
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .

@@ -1,6 +1,6 @@
 """What an idle cluster costs: requests by client and verb, writes, and CPU seconds of each process, over some time.
 
-Run it while a Workspace is ready: .venv/bin/python bench/idle.py [--seconds 60] [--dir ~/.kaito].
+Run it while a Workspace is ready: .venv/bin/python bench/local/idle.py [--seconds 60] [--dir ~/.kaito].
 Target: no write but Leases.
 """
 

@@ -1,6 +1,6 @@
 """A second `kaito up` to the first answer, beside the start of bare vLLM with the same settings, in turns.
 
-Run: .venv/bin/python bench/second_start.py [--rounds 3]. Prints one line a round and the medians. Wall times on a
+Run: .venv/bin/python bench/local/second_start.py [--rounds 3]. Prints one line a round and the medians. Wall times on a
 shared machine drift; the difference of medians taken in turns is what counts (target: 10 s more than bare vLLM).
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kaito.local.ports import free_port
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "examples" / "inference" / "kaito_workspace_phi_3.yaml"
 NAME = "workspace-phi-3-mini"
 MODEL = "phi-3-mini-4k-instruct"

@@ -25,6 +25,7 @@ class Meter:
         self._cpu = 0.0
         self._resident = 0.0
         self._paused = 0.0
+        self._due = 0.0
         gc.callbacks.append(self._on_collection)
 
     def started(self) -> None:
@@ -40,6 +41,8 @@ class Meter:
     def report(self) -> dict[str, Any]:
         """Return everything since `begin`."""
         cpu, wall, now, most = time.process_time(), time.monotonic(), resident("VmRSS"), resident("VmHWM")
+        if self._due:
+            self._lags.append(max(0.0, wall - self._due))  # the loop may still be blocked
         latencies, pauses, lags = sorted(self.latencies), sorted(self._pauses), sorted(self._lags)
         gc.collect()
         return {
@@ -60,12 +63,12 @@ class Meter:
 
     async def watch_loop(self) -> None:
         """Look every 10 ms how late the event loop is, until cancelled."""
-        due = time.monotonic() + TICK
+        self._due = time.monotonic() + TICK
         while True:
-            await asyncio.sleep(due - time.monotonic())
+            await asyncio.sleep(self._due - time.monotonic())
             now = time.monotonic()
-            self._lags.append(max(0.0, now - due))
-            due = now + TICK
+            self._lags.append(max(0.0, now - self._due))
+            self._due = now + TICK
 
     def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":

@@ -36,15 +36,19 @@ def application(world: World) -> web.Application:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app[WORLD] = world
     app[TASKS] = set()
-    app.router.add_get("/stats", lambda _: _json_answer(world.statistics()))
+    app.router.add_get("/stats", _statistics)
     app.router.add_post("/control/steady", _steady)
     app.router.add_post("/control/storm", _storm)
     app.router.add_route("*", "/{path:.*}", _serve)
     return app
 
 
-async def _json_answer(value: Any) -> web.Response:
+def _json_answer(value: Any) -> web.Response:
     return web.Response(body=orjson.dumps(value), content_type="application/json")
+
+
+async def _statistics(request: web.Request) -> web.Response:
+    return _json_answer(request.app[WORLD].statistics())
 
 
 async def _steady(request: web.Request) -> web.Response:
@@ -53,19 +57,19 @@ async def _steady(request: web.Request) -> web.Response:
     task = asyncio.create_task(world.steady(collection, float(query["rate"]), float(query["seconds"])))
     request.app[TASKS].add(task)
     task.add_done_callback(request.app[TASKS].discard)
-    return await _json_answer({})
+    return _json_answer({})
 
 
 async def _storm(request: web.Request) -> web.Response:
     request.app[WORLD].storm(int(request.query.get("changes", "0")))
-    return await _json_answer({})
+    return _json_answer({})
 
 
 async def _serve(request: web.Request) -> web.StreamResponse:
     world = request.app[WORLD]
     if (document := discovery.answer(world, request.path)) is not None:
         world.requests[f"GET {request.path}"] += 1
-        return await _json_answer(document)
+        return _json_answer(document)
     route = route_of(world, request)
     if route is None:
         world.requests[f"{request.method} {request.path} (unknown)"] += 1

@@ -78,7 +78,7 @@ class World:
         """Change, delete and add so many objects of each collection that has any, unseen; then 410 to every watch."""
         for collection in self.collections.values():
             names = list(collection.items)
-            if len(names) >= 3 * changes and collection.plural != "leases":
+            if changes and len(names) >= 3 * changes and collection.plural != "leases":
                 render = collection.items[names[0]].render
                 for name in names[:changes]:
                     collection.touch(name, silent=True)

@@ -1,0 +1,10 @@
+"""The rows of the table, one module each: what is run, what is taken from it, and the targets."""
+
+from typing import Final
+
+from bench.rows import noop, steady, storm, sync
+from bench.rows.row import Row
+
+ROWS: Final[dict[str, Row]] = {
+    row.name: row for row in (noop.ROW, steady.ROW, sync.SMALL, sync.MIDDLE, sync.LARGE, storm.ROW)
+}
