@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from kaito.core.client.applied import AppliedObjects, LiveObjects
 from kaito.core.client.apply import desired_object, digest, marked
+from kaito.core.client.codec import read_json
 from kaito.core.client.connection import ConnectionSettings
 from kaito.core.client.deletion import Propagation, delete_options, deletions
 from kaito.core.client.discovery import Resource
@@ -248,7 +249,7 @@ class Client(Reader):
         answer = await self._transport.request(
             method, path, params=params, body=orjson.dumps(body), headers={"Content-Type": content_type}
         )
-        written: Object = orjson.loads(answer) if answer else {}
+        written: Object = read_json(answer, f"{method} {path}") if answer else {}
         return written
 
     async def _resource_of(self, obj: Object) -> Resource:

@@ -6,10 +6,18 @@ from typing import Any, Final, TypeVar
 import msgspec
 import orjson
 
-from kaito.core.errors import KaitoError
+from kaito.core.errors import ConnectionLostError, KaitoError
 from kaito.core.objects import Kind, Metadata
 
 T = TypeVar("T")
+
+
+def read_json(answer: bytes, request: str) -> Any:
+    """Return the content of an answer. Raises ConnectionLostError if it is no JSON: no API server has answered then."""
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError as error:
+        raise ConnectionLostError(f"{request}: the answer is no JSON: {error}") from error
 
 
 def decode(kind: Kind[T], raw: bytes) -> T:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import orjson
-
+from kaito.core.client.codec import read_json
 from kaito.core.client.transport import Transport
 from kaito.core.errors import NotFoundError, Status
 from kaito.core.kinds import BUILT_IN
@@ -59,7 +58,7 @@ class Discovery:
             return found
         path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
-            answer = orjson.loads(await self._transport.request("GET", path))
+            answer = read_json(await self._transport.request("GET", path), f"GET {path}")
         except NotFoundError as error:
             raise _not_served(api_version, kind) from error
         for item in answer.get("resources") or ():
