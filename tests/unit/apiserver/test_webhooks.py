@@ -42,7 +42,9 @@ class Judge:
         self.mutate: Callable[[AdmissionRequest], Verdict] = lambda _request: Verdict()
         handlers = {"/validate": self._validate, "/mutate": self._mutate, "/second": self._second}
         self.second: Callable[[AdmissionRequest], Verdict] = lambda _request: Verdict()
-        self.server = WebhookServer("127.0.0.1", 0, context, handlers, SystemClock(), CollectorRegistry())
+        self.server = WebhookServer("127.0.0.1", 0, context, SystemClock(), CollectorRegistry())
+        for path, handler in handlers.items():
+            self.server.register(path, handler)
 
     async def _validate(self, request: AdmissionRequest) -> Verdict:
         self.asked.append(request)

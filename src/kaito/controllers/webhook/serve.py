@@ -50,11 +50,12 @@ def serve_webhook(manager: Manager, options: WebhookOptions, catalogue: Catalogu
         "" if options.service else LOOPBACK,
         options.port,
         keeper.context,
-        {VALIDATE_PATH: admission.validate, MUTATE_PATH: admission.mutate},
         manager.clock,
         manager.registry,
         linger=LINGER_SECONDS if options.service else 0.0,
     )
+    server.register(VALIDATE_PATH, admission.validate)
+    server.register(MUTATE_PATH, admission.mutate)
     manager.add_runnable(keeper.run, needs_leadership=False)
     manager.add_runnable(server.run, needs_leadership=False)
-    manager.add_ready_check("webhook", lambda: keeper.unready() or ("" if server.listening else "it does not listen"))
+    manager.add_ready_check("webhook", lambda: keeper.unready() or server.unready())

@@ -1,4 +1,4 @@
-"""`admission.k8s.io/v1` AdmissionReview: what is asked, and what is answered."""
+"""`admission.k8s.io` AdmissionReview, v1 and v1beta1: what is asked, and what is answered."""
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,9 +9,11 @@ import jsonpatch
 import msgspec
 import orjson
 
+from kaito.core.errors import ApiError, Status
 from kaito.core.objects import Object
 
 API_VERSION: Final = "admission.k8s.io/v1"
+_VERSIONS: Final = ("", API_VERSION, "admission.k8s.io/v1beta1")
 
 
 class GroupVersionKind(msgspec.Struct, frozen=True):
@@ -66,7 +68,8 @@ class Cause:
 class Verdict:
     """The answer to one request. `causes` are those of a refusal.
 
-    `patch` is an RFC 6902 patch of the object, which only a mutating webhook may answer.
+    `patch` is an RFC 6902 patch of the object, which only a mutating webhook may answer. `status` is what the writer
+    is told of a refusal; without one it is a 422 if there are causes, else a 403.
     """
 
     allowed: bool = True
@@ -74,6 +77,7 @@ class Verdict:
     patch: tuple[Mapping[str, Any], ...] = ()
     causes: tuple[Cause, ...] = ()
     message: str = ""
+    status: Status | None = None
 
     @classmethod
     def invalid(cls, causes: Sequence[Cause], warnings: Sequence[str] = ()) -> "Verdict":
@@ -81,46 +85,60 @@ class Verdict:
         message = "; ".join(f"{one.field}: {one.message}" if one.field else one.message for one in causes)
         return cls(False, tuple(warnings), causes=tuple(causes), message=message)
 
+    @classmethod
+    def refused(cls, error: Exception, warnings: Sequence[str] = ()) -> "Verdict":
+        """Return the refusal that an error means: an ApiError keeps its code and details, any other is a 403."""
+        status = error.status if isinstance(error, ApiError) else None
+        return cls(False, tuple(warnings), message=getattr(error, "advice", str(error)), status=status)
+
 
 Handler = Callable[[AdmissionRequest], Awaitable[Verdict]]
-"""Answers one request. What it raises becomes a refusal of the request, worded as an internal error."""
+"""Answers one request. A KaitoError that it raises is a refusal, any other exception a defect: an internal error."""
 
 
-class _Review(msgspec.Struct):
+class _Review(msgspec.Struct, rename="camel"):
     """The request's envelope."""
 
     request: AdmissionRequest
+    api_version: str = ""
 
 
 _DECODER: Final = msgspec.json.Decoder(_Review)
 
 
-def read_review(body: bytes) -> AdmissionRequest:
-    """Return the request of an AdmissionReview. Raises ValueError where the body is none."""
+def read_review(body: bytes) -> tuple[AdmissionRequest, str]:
+    """Return the request of an AdmissionReview, and its version. Raises ValueError where the body is none."""
+    if not body:
+        raise ValueError("the request has no body")
     try:
-        return _DECODER.decode(body).request
+        review = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"the body is no AdmissionReview: {error}") from error
+    if review.api_version not in _VERSIONS:
+        raise ValueError(f"AdmissionReview of {review.api_version!r} is none that is known here")
+    return review.request, review.api_version or API_VERSION
 
 
-def write_review(uid: str, verdict: Verdict, *, name: str = "", kind: str = "", group: str = "") -> bytes:
-    """Return the AdmissionReview that answers the request `uid`."""
-    response: Object = {"uid": uid, "allowed": verdict.allowed}
+def write_review(request: AdmissionRequest, verdict: Verdict, api_version: str = API_VERSION) -> bytes:
+    """Return the AdmissionReview that answers a request in the version that it came in."""
+    response: Object = {"uid": request.uid, "allowed": verdict.allowed}
     if verdict.warnings:
         response["warnings"] = [" ".join(text.split()) for text in verdict.warnings]
     if verdict.allowed and verdict.patch:
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(orjson.dumps(list(verdict.patch))).decode()
-    if not verdict.allowed:
-        response["status"] = _status(verdict, name, kind, group)
-    return orjson.dumps({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response})
+    response["status"] = {"code": 200} if verdict.allowed else _status(request, verdict)
+    return orjson.dumps({"apiVersion": api_version, "kind": "AdmissionReview", "response": response})
 
 
-def _status(verdict: Verdict, name: str, kind: str, group: str) -> Object:
+def _status(request: AdmissionRequest, verdict: Verdict) -> Object:
+    if (status := verdict.status) is not None:
+        told = {"code": status.code, "reason": status.reason, "message": status.message, "details": status.details}
+        return {name: value for name, value in told.items() if value}
     if not verdict.causes:
         return {"code": 403, "reason": "Forbidden", "message": verdict.message}
     causes = [{"reason": one.reason, "message": one.message, "field": one.field} for one in verdict.causes]
-    details = {"name": name, "group": group, "kind": kind, "causes": causes}
+    details = {"name": request.name, "group": request.kind.group, "kind": request.kind.kind, "causes": causes}
     return {"code": 422, "reason": "Invalid", "message": verdict.message, "details": details}
 
 

@@ -2,32 +2,44 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
+from kaito.core.admission.conversion import Conversion, read_conversion, write_conversion
+from kaito.core.admission.metrics import WebhookMetrics
 from kaito.core.admission.review import AdmissionRequest, Handler, Verdict, read_review, write_review
 from kaito.core.clock import Clock, deadline
-from kaito.core.errors import KaitoError
+from kaito.core.errors import KaitoError, Status
 from kaito.core.logs import get_logger
+from kaito.core.serving import Listener
 
 log = get_logger()
 
+PORT: Final = 9443
+"""Where controller-runtime serves webhooks."""
+OFF: Final = -1
 MAX_BODY_BYTES: Final = 7 << 20
 """An object and its former self, as controller-runtime bounds them: an API server takes 3 MiB of a request at most."""
 MAX_SECONDS: Final = 30.0
 """The longest that an API server waits for a webhook."""
 _SHUTDOWN_SECONDS: Final = 10.0
 
+_Answer = Callable[[bytes, float], Awaitable[bytes]]
+"""Takes the body of a request and how many seconds its caller waits; raises ValueError for what is no question."""
+
 
 class WebhookServer:
-    """Answers AdmissionReviews at the paths of `handlers` while it runs. `port` 0 takes a free one.
+    """Answers at the paths that are registered, before or after its start. `port` 0 takes a free one, -1 none.
 
-    `linger` seconds it goes on when it is told to end: behind a Service it is still called until every node knows that
-    this endpoint is gone. Metrics have controller-runtime's names. A handler that fails or takes too long refuses: what
-    an API server makes of no answer is for the webhook's own failurePolicy to say.
+    `context` holds the certificate, and whatever else of TLS there is to choose: versions, ciphers, an authority that
+    clients have to be known to. `linger` seconds it goes on when it is told to end: behind a Service it is still called
+    until every node knows that this endpoint is gone.
+
+    A handler that fails or takes too long refuses: what an API server makes of no answer is for the webhook's own
+    failurePolicy to say. Without `recover`, a handler's defect ends `run` with it, and so the process.
     """
 
     def __init__(
@@ -35,120 +47,152 @@ class WebhookServer:
         host: str,
         port: int,
         context: ssl.SSLContext,
-        handlers: Mapping[str, Handler],
         clock: Clock,
         registry: CollectorRegistry | None = None,
         *,
         linger: float = 0.0,
+        recover: bool = True,
     ) -> None:
-        self._host = host
-        self._asked_port = port
-        self._context = context
+        self._off = port == OFF
         self._clock = clock
         self._linger = linger
-        self._application = web.Application(client_max_size=MAX_BODY_BYTES)
-        for path, handler in handlers.items():
-            self._application.router.add_post(path, self._route(path, handler))
-        self._runner: web.AppRunner | None = None
-        self._requests = Counter(
-            "controller_runtime_webhook_requests",
-            "Admission requests by HTTP status code.",
-            ("webhook", "code"),
-            registry=registry,
+        self._recover = recover
+        self._metrics = WebhookMetrics(clock, registry)
+        self._answers: dict[str, _Answer] = {}
+        self._broken: asyncio.Event = asyncio.Event()
+        self._defect: Exception | None = None
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.router.add_post("/{path:.*}", self._serve)
+        self._listener = Listener(
+            application,
+            host,
+            port,
+            purpose="admission webhooks",
+            option="--webhook-port",
+            context=context,
+            shutdown_seconds=_SHUTDOWN_SECONDS,
         )
-        self._latency = Histogram(
-            "controller_runtime_webhook_latency_seconds",
-            "Seconds from an admission request to its answer.",
-            ("webhook",),
-            registry=registry,
-        )
-        self._in_flight = Gauge(
-            "controller_runtime_webhook_requests_in_flight",
-            "Admission requests that are being answered.",
-            ("webhook",),
-            registry=registry,
-        )
-        self.port = 0
+
+    def register(self, path: str, handler: Handler) -> None:
+        """Answer AdmissionReviews at `path`. Raises KaitoError PathTaken."""
+
+        async def answer(body: bytes, seconds: float) -> bytes:
+            request, version = read_review(body)
+            return write_review(request, await self._judge(handler, request, seconds), version)
+
+        self._add(path, answer)
+
+    def register_conversion(self, path: str, conversion: Conversion) -> None:
+        """Answer ConversionReviews at `path`. Raises KaitoError PathTaken."""
+
+        async def answer(body: bytes, _seconds: float) -> bytes:
+            request = read_conversion(body)
+            try:
+                converted = [conversion.convert(obj, request.desired_api_version) for obj in request.objects]
+            except KaitoError as error:
+                return write_conversion(request.uid, [], error.advice)
+            except Exception as error:
+                self._metrics.conversion_panics.inc()
+                log.exception("conversion failed", version=request.desired_api_version)
+                self._note(error)
+                return write_conversion(request.uid, [], _told(error))
+            return write_conversion(request.uid, converted)
+
+        self._add(path, answer)
+
+    def _add(self, path: str, answer: _Answer) -> None:
+        if path in self._answers:
+            raise KaitoError("PathTaken", f"there already is a webhook at {path}", terminal=True)
+        self._answers[path] = answer
+
+    @property
+    def port(self) -> int:
+        """The port that is served; 0 before the start, or when off."""
+        return self._listener.port
 
     @property
     def listening(self) -> bool:
         """Whether requests are taken."""
-        return self._runner is not None
+        return self._listener.listening
+
+    def unready(self) -> str:
+        """Return why no request is answered, or nothing. For /readyz."""
+        return "" if self._off or self.listening else "it does not listen"
 
     async def start(self) -> None:
         """Begin to listen. Raises KaitoError AddressInUse."""
-        runner = web.AppRunner(
-            self._application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host or None, self._asked_port, ssl_context=self._context).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise KaitoError(
-                "AddressInUse",
-                f"cannot serve admission webhooks on port {self._asked_port}: {error.strerror}",
-                terminal=True,
-                remedy="Choose another one with --webhook-port.",
-            ) from error
-        self._runner = runner
-        self.port = int(runner.addresses[0][1])
+        if not self._off:
+            await self._listener.start()
 
     async def stop(self) -> None:
         """Stop to listen; requests that are being answered get their answers first."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        await self._listener.stop()
 
     async def run(self) -> None:
-        """Serve until cancelled, and a little longer."""
+        """Serve until cancelled, and a little longer. Raises a handler's defect if it was made without `recover`."""
         await self.start()
         try:
-            await asyncio.Event().wait()
+            await self._broken.wait()
+            if self._defect is not None:
+                raise self._defect
         finally:
             try:
                 await self._clock.sleep(self._linger)
             finally:
                 await self.stop()
 
-    def _route(self, path: str, handler: Handler):  # type: ignore[no-untyped-def]
-        async def answer(http: web.Request) -> web.Response:
-            started = self._clock.monotonic()
-            code = 500
-            with self._in_flight.labels(path).track_inprogress():
-                try:
-                    response = await self._answer(http, handler)
-                    code = response.status
-                except web.HTTPException as error:
-                    code = error.status
-                    raise
-                finally:
-                    self._requests.labels(path, str(code)).inc()
-                    self._latency.labels(path).observe(self._clock.monotonic() - started)
+    async def _serve(self, http: web.Request) -> web.Response:
+        answer = self._answers.get(http.path)
+        if answer is None:
+            raise web.HTTPNotFound
+        with self._metrics.request(http.path) as codes:
+            try:
+                response = await self._answered(http, answer)
+            except web.HTTPException as error:
+                codes.append(error.status)
+                raise
+            codes.append(response.status)
             return response
 
-        return answer
-
-    async def _answer(self, http: web.Request, handler: Handler) -> web.Response:
+    async def _answered(self, http: web.Request, answer: _Answer) -> web.Response:
         if http.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text=f"contentType={http.content_type}, expected application/json")
-        try:
-            request = read_review(await http.read())
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
-        verdict = await self._judge(handler, request, seconds_of(http.query.get("timeout", "")))
-        body = write_review(request.uid, verdict, name=request.name, kind=request.kind.kind, group=request.kind.group)
-        return web.Response(body=body, content_type="application/json")
-
-    async def _judge(self, handler: Handler, request: AdmissionRequest, seconds: float) -> Verdict:
+            raise web.HTTPBadRequest(text=f"contentType={http.content_type}, expected application/json")
+        seconds = seconds_of(http.query.get("timeout", ""))
         try:
             async with deadline(self._clock, seconds):
+                body = await http.read()
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout(text=f"the body did not come within {seconds:g} s") from error
+        try:
+            return web.Response(body=await answer(body, seconds), content_type="application/json")
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _judge(self, handler: Handler, request: AdmissionRequest, seconds: float) -> Verdict:
+        """Return the verdict; a defect must not take the server down, nor let anything pass."""
+        limit: asyncio.Timeout | None = None
+        try:
+            async with deadline(self._clock, seconds) as limit:
                 return await handler(request)
-        except TimeoutError:
-            return Verdict(False, message=f"the webhook had no answer after {seconds:g} s; try again")
-        except Exception as error:  # a defect must not take the server down, nor let anything pass
+        except KaitoError as error:
+            return Verdict.refused(error)
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit is not None and limit.expired():
+                return Verdict(False, message=f"the webhook had no answer after {seconds:g} s; try again")
+            self._metrics.panics.inc()
             log.exception("admission handler failed", kind=request.kind.kind, name=request.name)
-            return Verdict(False, message=f"the webhook failed ({type(error).__name__}); its log says more")
+            self._note(error)
+            return Verdict(False, status=Status(500, "InternalError", _told(error)))
+
+    def _note(self, error: Exception) -> None:
+        if not self._recover:
+            self._defect = error
+            self._broken.set()
+
+
+def _told(defect: Exception) -> str:
+    """Return what a caller may know of a defect: its words may hold secrets."""
+    return f"the webhook failed ({type(defect).__name__}); its log says more"
 
 
 def seconds_of(timeout: str) -> float:
