@@ -1,21 +1,20 @@
-"""`kaito-controller`: the process that runs the Workspace controller."""
+"""`kaito-controller`: the process that runs the Workspace controller, and those that installed packages add."""
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from typing import Final
 
 from kaito.controllers.options import ControllerOptions, parse_options
 from kaito.controllers.webhook.serve import serve_webhook
 from kaito.controllers.workspace.rules import Catalogue
-from kaito.core import Controller, KaitoError, Manager, configure_logging
+from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers
 from kaito.presets import load_presets, load_skus
 
 GROUP: Final = "kaito.reconcilers"
-NAME: Final = "workspace"
-
-ControllerFactory = Callable[[Manager, ControllerOptions], Controller]
+"""Entry points of this group become controllers of this process: a package replaces `workspace`, or adds another."""
+ELSEWHERE: Final = ("machine",)
+"""What `kaito-provisioner` runs of the same group."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: ControllerOptions) -> None:
+    chosen = installed_controllers(GROUP, "kaito", options.controllers, ELSEWHERE)
     async with Manager.connect(
         "kaito-controller",
         kubeconfig=options.kubeconfig or None,
@@ -39,27 +39,10 @@ async def _run(options: ControllerOptions) -> None:
     ) as manager:
         if options.leader_elect:
             manager.elect(options.leader_election_namespace)
-        manager.add(controller_factory()(manager, options))
+        add_installed(manager, options, chosen)
         if options.webhook is not None:
             serve_webhook(manager, options.webhook, Catalogue(load_presets(), load_skus(), options.settings.weights))
         await manager.run()
-
-
-def controller_factory() -> ControllerFactory:
-    """Return what makes the Workspace controller: the installed entry point, so that a package can replace it.
-
-    Raises the terminal `NoReconciler` when none is installed.
-    """
-    found = sorted(entry_points(group=GROUP, name=NAME), key=lambda entry: entry.value.startswith("kaito."))
-    if not found:
-        raise KaitoError(
-            "NoReconciler",
-            f"no installed package has an entry point {NAME!r} in the group {GROUP!r}.",
-            terminal=True,
-            remedy="Install kaito as a package (`uv sync`), not as a folder on the path.",
-        )
-    factory: ControllerFactory = found[0].load()
-    return factory
 
 
 if __name__ == "__main__":

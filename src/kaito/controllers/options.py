@@ -32,7 +32,8 @@ class Settings:
 class ControllerOptions:
     """The options of `kaito-controller`. An empty kubeconfig means the usual places, then the cluster it runs in.
 
-    Without `webhook` none is served.
+    `controllers` chooses among those that are installed, as `installed_controllers` reads it. Without `webhook` none is
+    served.
     """
 
     kubeconfig: str = ""
@@ -40,6 +41,7 @@ class ControllerOptions:
     node_provisioner: Literal["machine"] = "machine"
     log_level: str = "info"
     workers: int = 4
+    controllers: str = "*"
     leader_elect: bool = False
     leader_election_namespace: str = ""
     settings: Settings = field(default_factory=Settings)
@@ -55,6 +57,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> ControllerOptions:
         node_provisioner=options.node_provisioner,
         log_level=options.log_level,
         workers=options.workers,
+        controllers=options.controllers,
         leader_elect=options.leader_elect,
         leader_election_namespace=options.leader_election_namespace,
         settings=Settings(
@@ -92,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
         help="API that nodes are claimed by",
     )
     add("--workers", type=_positive, default=default.workers, metavar="N", help="Workspaces reconciled at a time")
+    add(
+        "--controllers",
+        default=default.controllers,
+        metavar="LIST",
+        help="which of the installed controllers to run: * is all, name that one, -name not that one; default: *",
+    )
     add("--leader-elect", action="store_true", help="of several replicas let one work at a time")
     add(
         "--leader-election-namespace",

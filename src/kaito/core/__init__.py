@@ -34,7 +34,7 @@ from kaito.core.errors import (
 )
 from kaito.core.events import EventRecorder
 from kaito.core.logs import configure_logging
-from kaito.core.manager import Manager
+from kaito.core.manager import ControllerFactory, Manager, add_installed, installed_controllers
 from kaito.core.objects import (
     Key,
     Kind,
@@ -62,6 +62,7 @@ __all__ = [
     "ConnectionLostError",
     "ConnectionSettings",
     "Controller",
+    "ControllerFactory",
     "Event",
     "EventRecorder",
     "ExpiredError",
@@ -85,8 +86,10 @@ __all__ = [
     "TooManyRequestsError",
     "WatchEvent",
     "WriteOptions",
+    "add_installed",
     "api_error",
     "configure_logging",
+    "installed_controllers",
     "json_patch_from",
     "key_of",
     "load_connection",

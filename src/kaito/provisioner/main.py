@@ -3,16 +3,15 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from kaito.core import Controller, KaitoError, Manager, configure_logging
+from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers
 from kaito.provisioner.limits import Limits
 from kaito.provisioner.options import ProvisionerOptions
 
-RECONCILERS: Final = "kaito.reconcilers"
+GROUP: Final = "kaito.reconcilers"
 """Entry-point group; the reconciler of this process is `machine`, so an installed package can replace it."""
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -79,20 +78,8 @@ async def run(arguments: argparse.Namespace) -> None:
     ) as manager:
         if arguments.leader_elect:
             manager.elect(arguments.leader_election_namespace)
-        manager.add(load_reconciler("machine")(manager, options_of(arguments)))
+        add_installed(manager, options_of(arguments), installed_controllers(GROUP, "kaito", "machine"))
         await manager.run()
-
-
-def load_reconciler(name: str) -> Callable[[Manager, ProvisionerOptions], Controller]:
-    """Return the function of an entry point of `kaito.reconcilers`. KaitoError ReconcilerMissing when there is none."""
-    for entry_point in entry_points(group=RECONCILERS, name=name):
-        return cast("Callable[[Manager, ProvisionerOptions], Controller]", entry_point.load())
-    raise KaitoError(
-        "ReconcilerMissing",
-        f"no installed package has an entry point {name} in the group {RECONCILERS}.",
-        terminal=True,
-        remedy="Install kaito again.",
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from kaito.core import KaitoError
+from kaito.core.manager import installed_controllers
 from kaito.provisioner import ProvisionerOptions, machine_controller, make_cloud
-from kaito.provisioner.main import load_reconciler, options_of, parser
+from kaito.provisioner.main import GROUP, options_of, parser
 
 
 def test_the_reconciler_is_found_by_its_entry_point() -> None:
-    assert load_reconciler("machine") is machine_controller
-    with pytest.raises(KaitoError, match=r"kaito\.reconcilers"):
-        load_reconciler("no-such")
+    assert installed_controllers(GROUP, "kaito", "machine")["machine"].load() is machine_controller
 
 
 def test_flags_become_options() -> None:
