@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from kaito.core.client.applied import AppliedObjects, LiveObjects
 from kaito.core.client.apply import desired_object, digest, marked
-from kaito.core.client.codec import read_json
+from kaito.core.client.codec import read_object
 from kaito.core.client.connection import ConnectionSettings
 from kaito.core.client.deletion import Propagation, delete_options, deletions
 from kaito.core.client.discovery import Resource
@@ -45,9 +45,15 @@ class Client(Reader):
         user_agent: str = "",
         clock: Clock | None = None,
         registry: CollectorRegistry | None = None,
+        detailed_metrics: bool = False,
     ) -> "Client":
-        """Return a client. No request is made yet."""
-        transport = Transport(settings, clock or SystemClock(), user_agent or field_manager, registry)
+        """Return a client. No request is made yet.
+
+        `detailed_metrics` adds durations, sizes and retries to the count of requests that is always kept.
+        """
+        agent = user_agent or field_manager
+        clock = clock or SystemClock()
+        transport = Transport(settings, clock, agent, registry, detailed_metrics=detailed_metrics)
         return cls(transport, field_manager=field_manager, namespace=settings.namespace)
 
     @property
@@ -249,8 +255,7 @@ class Client(Reader):
         answer = await self._transport.request(
             method, path, params=params, body=orjson.dumps(body), headers={"Content-Type": content_type}
         )
-        written: Object = read_json(answer, f"{method} {path}") if answer else {}
-        return written
+        return read_object(answer, f"{method} {path}") if answer else {}
 
     async def _resource_of(self, obj: Object) -> Resource:
         try:

@@ -1,37 +1,46 @@
 """JSON to what a kind is read as: a dict, a pydantic model or a msgspec struct."""
 
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 import orjson
 
 from kaito.core.errors import ConnectionLostError, KaitoError
-from kaito.core.objects import Kind, Metadata
+from kaito.core.objects import Kind, Metadata, Object
 
 T = TypeVar("T")
 
 
-def read_json(answer: bytes, request: str) -> Any:
-    """Return the content of an answer. Raises ConnectionLostError if it is no JSON: no API server has answered then."""
+def read_object(raw: bytes, what: str) -> Object:
+    """Return an answer of the server. Raises ConnectionLostError if it is no JSON object: that is no API server."""
     try:
-        return orjson.loads(answer)
+        answer = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise ConnectionLostError(f"{request}: the answer is no JSON: {error}") from error
+        raise ConnectionLostError(f"{what}: the answer is no JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise ConnectionLostError(f"{what}: the answer is no object")
+    return answer
 
 
 def decode(kind: Kind[T], raw: bytes) -> T:
-    """Return a private object. Raises KaitoError ObjectUnreadable if the stored object does not fit the model."""
+    """Return a private object.
+
+    Raises KaitoError ObjectUnreadable if it does not fit the model, ConnectionLostError if it is no object at all.
+    """
     model: Any = kind.model
     try:
         if model is dict:
-            plain: T = orjson.loads(raw)
-            return plain
+            plain: Any = orjson.loads(raw)
+            if not isinstance(plain, dict):
+                raise ValueError("no object")
+            return cast("T", plain)
         if hasattr(model, "model_validate_json"):
             validated: T = model.model_validate_json(raw)
             return validated
         decoded: T = _decoder(model).decode(raw)
     except ValueError as error:
+        read_object(raw, str(kind))
         raise KaitoError(
             "ObjectUnreadable",
             f"{kind}: the object does not fit {model.__name__}: {error}",

@@ -16,11 +16,20 @@ _EXTERNAL_USERS = ("exec", "auth-provider")
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Who a plugin says that we are: an Authorization header, a client certificate with its key (PEM), or both."""
+
+    header: str = field(default="", repr=False)
+    certificate: bytes | None = field(default=None, repr=False)
+    key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class ConnectionSettings:
     """How to reach one API server. Files are read when a connection is made, and again when they change.
 
-    At most one of `token`, `token_file`, `username` and `authorization` is set. `authorization` returns the value of
-    the Authorization header; it is asked again after the server answered 401.
+    At most one of `token`, `token_file`, `username` and `authorization` is set. `authorization` asks a plugin who we
+    are; it is asked again after the server answered 401.
     """
 
     server: str
@@ -39,7 +48,7 @@ class ConnectionSettings:
     client_key_file: Path | None = None
     proxy_url: str = ""
     impersonate: str = ""
-    authorization: Callable[[], Awaitable[str]] | None = field(default=None, repr=False, compare=False)
+    authorization: Callable[[], Awaitable[Identity]] | None = field(default=None, repr=False, compare=False)
 
 
 def load_connection(kubeconfig: str | None = None, context: str | None = None) -> ConnectionSettings:

@@ -1,19 +1,30 @@
-"""The TLS context and the Authorization header of a connection, made again when the files behind them change."""
+"""The TLS context and the Authorization header of a connection, made again when what they are made of changes."""
 
+import asyncio
 import base64
 import ssl
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from kaito.core.client.connection import ConnectionSettings
+from kaito.core.client.connection import ConnectionSettings, Identity
 from kaito.core.clock import Clock
 from kaito.core.errors import KaitoError
 from kaito.core.logs import get_logger
 
 log = get_logger()
 
-_CHECK_SECONDS = 10.0
-"""Files are looked at no more often than this; client-go re-reads tokens each minute."""
+CHECK_SECONDS: Final = 10.0
+"""Files are looked at, and a plugin is run again after a 401, no more often; client-go re-reads tokens each minute."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one request shows of us: the headers, and aiohttp's `ssl` argument."""
+
+    headers: dict[str, str]
+    tls: ssl.SSLContext | bool
 
 
 class Credentials:
@@ -22,75 +33,109 @@ class Credentials:
     def __init__(self, settings: ConnectionSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._lock = asyncio.Lock()
         self._checked = float("-inf")
+        self._asked = float("-inf")
         self._stamps: tuple[int, ...] = ()
-        self._ssl: ssl.SSLContext | bool | None = None
-        self._header = ""
+        self._identity = Identity()
+        self._read: tuple[Identity, tuple[bytes | None, ...]] | None = None
+        self._shown: Shown | None = None
 
-    async def headers(self) -> dict[str, str]:
-        """Return the headers that identify us; empty with a client certificate alone."""
-        await self._refresh()
-        headers = {"Authorization": self._header} if self._header else {}
-        if self._settings.impersonate:
-            headers["Impersonate-User"] = self._settings.impersonate
-        return headers
+    def current(self) -> Shown | None:
+        """Return what `show` would, if nothing has to be looked at for it."""
+        return self._shown if self._clock.monotonic() - self._checked < CHECK_SECONDS else None
 
-    def tls(self) -> ssl.SSLContext | bool:
-        """Return aiohttp's `ssl` argument. Valid after `headers`."""
-        assert self._ssl is not None
-        return self._ssl
+    async def show(self) -> Shown:
+        """Return who we are. Raises KaitoError CredentialsUnreadable, AuthProviderFailed."""
+        if (shown := self.current()) is not None:
+            return shown
+        async with self._lock:
+            if (shown := self.current()) is not None:
+                return shown
+            stamps = self._file_stamps()
+            if self._shown is None or stamps != self._stamps:
+                await self._renew(ask=self._shown is None)
+            self._checked, self._stamps = self._clock.monotonic(), stamps
+            assert self._shown is not None
+            return self._shown
 
-    async def renew(self) -> bool:
-        """Read everything again after a 401; says whether the header changed, so that a second try makes sense."""
-        before = self._header
-        self._checked, self._stamps = float("-inf"), ()
-        await self._refresh()
-        return self._header != before
+    async def renew(self, refused: Shown) -> bool:
+        """Read everything again after a 401; say whether we show something else now, so that a second try makes sense.
 
-    async def _refresh(self) -> None:
-        """Read what changed. A pair that is being replaced may not fit for a moment: the old one stays then."""
-        moment = self._clock.monotonic()
-        if moment - self._checked < _CHECK_SECONDS:
-            return
-        stamps = self._file_stamps()
-        if self._ssl is None or stamps != self._stamps:
-            try:
-                self._ssl, self._header = tls_context(self._settings), await self._authorization()
-            except (OSError, ValueError) as error:
-                if self._ssl is None:
-                    raise KaitoError(
-                        "CredentialsUnreadable",
-                        f"credentials for {self._settings.server}: {error}",
-                        remedy="Check the certificate and token files that the kubeconfig names.",
-                    ) from error
-                log.warning("kept the old credentials, the new ones are unreadable", error=str(error))
-        self._checked, self._stamps = moment, stamps
+        Many requests are refused at once: the first of them reads. A plugin is not run in every one of a row of 401s.
+        """
+        async with self._lock:
+            if self._shown is not refused:
+                return True
+            self._stamps = self._file_stamps()
+            await self._renew(ask=self._clock.monotonic() - self._asked >= CHECK_SECONDS)
+            self._checked = self._clock.monotonic()
+            return self._shown is not refused
 
-    def _file_stamps(self) -> tuple[int, ...]:
-        settings = self._settings
-        files = (
-            settings.token_file,
-            settings.ca_file,
-            settings.client_certificate_file,
-            settings.client_key_file,
-        )
-        return tuple(file.stat().st_mtime_ns if file is not None and file.exists() else 0 for file in files)
-
-    async def _authorization(self) -> str:
+    @property
+    def source(self) -> str:
+        """Where the credentials come from, for a person to look."""
         settings = self._settings
         if settings.authorization is not None:
-            return await settings.authorization()
-        if settings.token:
-            return f"Bearer {settings.token}"
-        if settings.token_file is not None:
-            return f"Bearer {settings.token_file.read_text().strip()}"
-        if settings.username:
-            return _basic(settings.username, settings.password)
-        return ""
+            return "the plugin that the kubeconfig names"
+        file = settings.token_file or settings.client_certificate_file
+        return str(file) if file else "the kubeconfig"
+
+    async def _renew(self, *, ask: bool) -> None:
+        """Take up what changed. A pair that is being replaced may not fit for a moment: the old one stays then."""
+        settings = self._settings
+        try:
+            if ask and settings.authorization is not None:
+                self._asked = self._clock.monotonic()
+                self._identity = await settings.authorization()
+            read = (self._identity, tuple(file.read_bytes() if file else None for file in self._files()))
+            if read == self._read:
+                return
+            tls = self._shown.tls if self._shown is not None and self._same_tls(read) else None
+            self._shown = Shown(
+                self._headers(self._identity, read[1][0]), tls_context(settings, self._identity) if tls is None else tls
+            )
+            self._read = read
+        except (OSError, ValueError) as error:
+            if self._shown is None:
+                raise KaitoError(
+                    "CredentialsUnreadable",
+                    f"credentials for {settings.server}: {error}",
+                    remedy="Check the certificate and token files that the kubeconfig names.",
+                ) from error
+            log.warning("kept the old credentials, the new ones are unreadable", error=str(error))
+
+    def _files(self) -> tuple[Path | None, ...]:
+        settings = self._settings
+        return settings.token_file, settings.ca_file, settings.client_certificate_file, settings.client_key_file
+
+    def _file_stamps(self) -> tuple[int, ...]:
+        return tuple(file.stat().st_mtime_ns if file is not None and file.exists() else 0 for file in self._files())
+
+    def _same_tls(self, read: tuple[Identity, tuple[bytes | None, ...]]) -> bool:
+        """Say whether only the header is new: connections stay open then."""
+        assert self._read is not None
+        (old, old_files), (new, new_files) = self._read, read
+        return (old.certificate, old.key, *old_files[1:]) == (new.certificate, new.key, *new_files[1:])
+
+    def _headers(self, identity: Identity, token: bytes | None) -> dict[str, str]:
+        settings = self._settings
+        if settings.authorization is not None:
+            header = identity.header
+        elif settings.token:
+            header = f"Bearer {settings.token}"
+        elif token is not None:
+            header = f"Bearer {token.decode('ascii').strip()}"
+        else:
+            header = _basic(settings.username, settings.password) if settings.username else ""
+        headers = {"Authorization": header} if header else {}
+        if settings.impersonate:
+            headers["Impersonate-User"] = settings.impersonate
+        return headers
 
 
-def tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
-    """Return the TLS context of these settings; False for plain HTTP."""
+def tls_context(settings: ConnectionSettings, identity: Identity | None = None) -> ssl.SSLContext | bool:
+    """Return the TLS context of these settings, with the certificate of `identity` if it has one; False for HTTP."""
     if not settings.server.startswith("https://"):
         return False
     context = ssl.create_default_context(
@@ -100,7 +145,9 @@ def tls_context(settings: ConnectionSettings) -> ssl.SSLContext | bool:
     if settings.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if settings.client_certificate_file and settings.client_key_file:
+    if identity is not None and identity.certificate and identity.key:
+        _load_chain(context, identity.certificate, identity.key)
+    elif settings.client_certificate_file and settings.client_key_file:
         context.load_cert_chain(settings.client_certificate_file, settings.client_key_file)
     elif settings.client_certificate_data and settings.client_key_data:
         _load_chain(context, settings.client_certificate_data, settings.client_key_data)

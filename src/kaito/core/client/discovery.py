@@ -1,9 +1,10 @@
 """Where a kind lives: its plural and scope, known or asked from the server once."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from kaito.core.client.codec import read_json
+from kaito.core.client.codec import read_object
 from kaito.core.client.transport import Transport
 from kaito.core.errors import NotFoundError, Status
 from kaito.core.kinds import BUILT_IN
@@ -21,8 +22,8 @@ class Resource:
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
         """Return the URL path of an object, or of the collection without a name; no namespace means all of them."""
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        scope = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
-        suffix = (f"/{quote(name)}" if name else "") + (f"/{subresource}" if subresource else "")
+        scope = f"/namespaces/{_quoted(namespace)}" if self.namespaced and namespace else ""
+        suffix = (f"/{_quoted(name)}" if name else "") + (f"/{subresource}" if subresource else "")
         return f"{root}{scope}/{self.plural}{suffix}"
 
     def path_of(self, key: Key, subresource: str = "") -> str:
@@ -58,7 +59,7 @@ class Discovery:
             return found
         path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
-            answer = read_json(await self._transport.request("GET", path), f"GET {path}")
+            answer = read_object(await self._transport.request("GET", path), f"GET {path}")
         except NotFoundError as error:
             raise _not_served(api_version, kind) from error
         for item in answer.get("resources") or ():
@@ -68,6 +69,14 @@ class Discovery:
         if found := self._known.get((api_version, kind)):
             return found
         raise _not_served(api_version, kind)
+
+
+def _quoted(name: str) -> str:
+    """Return `name` as part of a path; names of objects hardly ever need to be rewritten for that."""
+    return name if _PLAIN(name) else quote(name, safe="")
+
+
+_PLAIN = re.compile(r"[a-z0-9.-]*").fullmatch
 
 
 def _not_served(api_version: str, kind: str) -> NotFoundError:

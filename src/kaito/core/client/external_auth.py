@@ -7,11 +7,12 @@ import importlib.util
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from kaito.core.client.connection import Identity
 from kaito.core.errors import KaitoError
 
 
-def external_authorization(kubeconfig: Path, context: str) -> Callable[[], Awaitable[str]]:
-    """Return what fetches the Authorization header of `context`.
+def external_authorization(kubeconfig: Path, context: str) -> Callable[[], Awaitable[Identity]]:
+    """Return what asks the plugin of `context` who we are.
 
     Raises KaitoError AuthProviderMissing at once if the library is not installed.
     """
@@ -23,7 +24,7 @@ def external_authorization(kubeconfig: Path, context: str) -> Callable[[], Await
             remedy="Install the extra: `pip install 'kaito[auth]'`, or use a context with a token or a certificate.",
         )
 
-    async def fetch() -> str:
+    async def fetch() -> Identity:
         from kubernetes_asyncio import client, config
 
         configuration = client.Configuration()
@@ -35,6 +36,15 @@ def external_authorization(kubeconfig: Path, context: str) -> Callable[[], Await
                 f"context {context!r} of kubeconfig {kubeconfig}: {error}",
                 remedy="Run `kubectl get --raw /version` with the same context to see the plugin's own words.",
             ) from error
-        return str(configuration.api_key.get("BearerToken", ""))
+        return Identity(
+            str(configuration.api_key.get("BearerToken", "")),
+            _content(configuration.cert_file),
+            _content(configuration.key_file),
+        )
 
     return fetch
+
+
+def _content(file: str | None) -> bytes | None:
+    """Read what the library put into a file of its own."""
+    return Path(file).read_bytes() if file else None

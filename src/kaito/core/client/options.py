@@ -29,6 +29,8 @@ class WriteDefaults:
 
     def with_options(self, options: WriteOptions) -> "WriteDefaults":
         """Return these, with `options` in their place where they say something."""
+        if not options:
+            return self
         return WriteDefaults(
             options.get("field_manager", self.field_manager),
             options.get("field_validation", self.field_validation),

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import orjson
 
-from kaito.core.client.codec import RawList, decode, read_json, read_list
+from kaito.core.client.codec import RawList, decode, read_list, read_object
 from kaito.core.client.discovery import Discovery, Resource
 from kaito.core.client.transport import Transport
 from kaito.core.client.watch import Batches, WatchEvent, error_of, open_watch
@@ -56,8 +56,7 @@ class Reader:
         """Read a subresource in its own form, such as the `scale` of a Deployment. Raises NotFoundError."""
         resource = await self.resource(kind)
         path = resource.path_of(self._complete(resource, key), subresource)
-        found: Object = read_json(await self._transport.request("GET", path), f"GET {path}")
-        return found
+        return read_object(await self._transport.request("GET", path), f"GET {path}")
 
     async def list(
         self, kind: Kind[T], namespace: str | None = None, *, labels: str = "", fields: str = "", limit: int = 0

@@ -4,21 +4,22 @@ Requests and watches have separate pools, because watches would eat a shared one
 only when the answer carries Retry-After; a GET also after a lost connection; a write never, since it may have happened.
 """
 
-import re
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Final
+from urllib.parse import urlencode
 
 import aiohttp
-import orjson
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from yarl import URL
 
+from kaito.core.client.answers import ServerWarnings, refusal, retry_after
 from kaito.core.client.connection import ConnectionSettings
-from kaito.core.client.credentials import Credentials
+from kaito.core.client.credentials import Credentials, Shown
+from kaito.core.client.metrics import RequestMetrics
 from kaito.core.clock import Clock
-from kaito.core.errors import ApiError, ConnectionLostError, Status, api_error
+from kaito.core.errors import ApiError, ConnectionLostError
 from kaito.core.logs import get_logger
 from kaito.core.tls import bound_read_buffers
 
@@ -34,8 +35,7 @@ WATCH_INACTIVITY_SECONDS: Final = 80.0
 """Servers send a bookmark about once a minute, so a watch that is silent for longer hangs on a dead connection."""
 CONNECT_SECONDS: Final = 10.0
 _READ_BUFFER_BYTES: Final = 64 * 1024
-_REMEMBERED_WARNINGS: Final = 256
-_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+_JSON: Final = {"Content-Type": "application/json"}
 
 _BREAKS: Final = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
 
@@ -55,20 +55,16 @@ class Transport:
         user_agent: str,
         registry: CollectorRegistry | None = None,
         connector: Callable[[], aiohttp.BaseConnector] = lambda: aiohttp.TCPConnector(limit=0),
+        *,
+        detailed_metrics: bool = False,
     ) -> None:
         bound_read_buffers()
         self._base = settings.server.rstrip("/")
-        self._host = URL(self._base).host or ""
         self._settings = settings
         self._clock = clock
         self._credentials = Credentials(settings, clock)
-        self._warned: OrderedDict[str, None] = OrderedDict()
-        self._requests = Counter(
-            "rest_client_requests",
-            "Number of HTTP requests, partitioned by status code, method, and host.",
-            ("code", "method", "host"),
-            registry=registry,
-        )
+        self._warnings = ServerWarnings()
+        self._metrics = RequestMetrics(URL(self._base).host or "", registry, detailed=detailed_metrics)
         headers = {"User-Agent": user_agent, "Accept": "application/json"}
         requests = aiohttp.ClientTimeout(None, None, REQUEST_READ_SECONDS, CONNECT_SECONDS)
         watches = aiohttp.ClientTimeout(None, None, WATCH_INACTIVITY_SECONDS, CONNECT_SECONDS)
@@ -92,23 +88,27 @@ class Transport:
         """Return the body of a successful answer. Raises ApiError for any other, ConnectionLostError for none."""
         renewed = False
         for attempt in range(1, MAX_TRIES + 1):
+            shown = self._credentials.current() or await self._credentials.show()
             try:
-                answer = await self._send(self._session, method, path, params, body, headers)
+                answer = await self._send(self._session, shown, method, path, params, body, headers)
                 async with answer:
                     content = await answer.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if method == "GET" and attempt < MAX_TRIES and _broken(error):
+                    self._metrics.repeated(method, 0)
                     await self._clock.sleep(LOST_CONNECTION_PAUSE)
                     continue
                 raise self._lost(method, path, error) from error
             if answer.status < 400:
                 return content
-            pause = _retry_after(answer)
-            if answer.status == 401 and not renewed and await self._credentials.renew():
+            if answer.status == 401 and not renewed and await self._credentials.renew(shown):
                 renewed = True
                 continue
+            pause = retry_after(answer)
             if pause is None or attempt == MAX_TRIES or not (answer.status == 429 or answer.status >= 500):
-                raise _refusal(answer, content, pause)
+                raise self._refused(answer, content)
+            self._metrics.repeated(method, answer.status)
+            log.debug("the API server asks for patience", method=method, path=path, seconds=pause, **_flow(answer))
             await self._clock.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
@@ -117,15 +117,16 @@ class Transport:
         self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
         """Open a watch and yield its chunks. Raises ApiError or ConnectionLostError, on opening and while reading."""
+        shown = await self._credentials.show()
         try:
-            answer = await self._send(self._watches, "GET", path, params, None, headers)
+            answer = await self._send(self._watches, shown, "GET", path, params, None, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost("WATCH", path, error) from error
         try:
             if answer.status >= 400:
                 if answer.status == 401:
-                    await self._credentials.renew()
-                raise _refusal(answer, await answer.read(), _retry_after(answer))
+                    await self._credentials.renew(shown)
+                raise self._refused(answer, await self._rest(answer, path))
             yield self._chunks(answer, path)
         finally:
             answer.close()
@@ -137,47 +138,49 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost("WATCH", path, error) from error
 
+    async def _rest(self, answer: aiohttp.ClientResponse, path: str) -> bytes:
+        try:
+            return await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._lost("WATCH", path, error) from error
+
     async def _send(
         self,
         session: aiohttp.ClientSession,
+        shown: Shown,
         method: str,
         path: str,
         params: Parameters | None,
         body: bytes | None,
         headers: Mapping[str, str] | None,
     ) -> aiohttp.ClientResponse:
-        identity = await self._credentials.headers()
-        url = URL(self._base + path, encoded=True)
-        sent = {**identity, **(headers or {})}
-        if body is not None:
-            sent.setdefault("Content-Type", "application/json")
+        target = f"{self._base}{path}?{_query(tuple(params.items()))}" if params else self._base + path
+        own = headers if body is None else {**_JSON, **(headers or {})}
+        began = self._clock.monotonic()
         try:
             answer = await session.request(
                 method,
-                url.update_query(params) if params else url,
+                URL(target, encoded=True),
                 data=body,
-                headers=sent,
-                ssl=self._credentials.tls(),
+                headers={**shown.headers, **own} if own else shown.headers,
+                ssl=shown.tls,
                 server_hostname=self._settings.tls_server_name or None,
                 proxy=self._settings.proxy_url or None,
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, OSError):
-            self._requests.labels("<error>", method, self._host).inc()
+            self._metrics.failed(method)
             raise
-        self._requests.labels(str(answer.status), method, self._host).inc()
-        self._log_warnings(answer)
+        seconds = self._clock.monotonic() - began
+        self._metrics.answered(method, answer.status, seconds, len(body or b""), answer.content_length or 0)
+        self._warnings.log(answer)
         return answer
 
-    def _log_warnings(self, answer: aiohttp.ClientResponse) -> None:
-        """Log each different `Warning` header of the server once."""
-        for header in answer.headers.getall("Warning", ()):
-            for text in _WARNING.findall(header):
-                if text not in self._warned:
-                    log.warning("API server warning", warning=text.replace('\\"', '"'))
-                    self._warned[text] = None
-                    if len(self._warned) > _REMEMBERED_WARNINGS:
-                        self._warned.popitem(last=False)
+    def _refused(self, answer: aiohttp.ClientResponse, content: bytes) -> ApiError:
+        error = refusal(answer, content)
+        if answer.status == 401:
+            error.remedy = f"The server does not accept who we say we are; renew {self._credentials.source}."
+        return error
 
     def _lost(self, method: str, path: str, error: Exception) -> ConnectionLostError:
         said = str(error) or type(error).__name__
@@ -193,10 +196,17 @@ def _session(
         connector=connector,
         headers=headers,
         timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=_READ_BUFFER_BYTES,
         auto_decompress=True,
         trust_env=False,
     )
+
+
+@lru_cache(maxsize=256)
+def _query(params: tuple[tuple[str, str], ...]) -> str:
+    """Return a query string; there are few different ones."""
+    return urlencode(params)
 
 
 def _broken(error: Exception) -> bool:
@@ -206,46 +216,9 @@ def _broken(error: Exception) -> bool:
     return isinstance(error, _BREAKS)
 
 
-def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else None
-
-
-def _refusal(answer: aiohttp.ClientResponse, content: bytes, retry_after: float | None) -> ApiError:
-    """Return the exception for an answer, from its `metav1.Status` if it is one."""
-    try:
-        status = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        status = None
-    if isinstance(status, dict) and status.get("kind") == "Status":
-        return api_error(read_status(status, answer.status), retry_after=retry_after)
-    text = content[:512].decode(errors="replace").strip()
-    message = f"{answer.method} {answer.url.path}: {text or answer.reason}"
-    return api_error(Status(answer.status, _REASONS.get(answer.status, "Unknown"), message), retry_after=retry_after)
-
-
-def read_status(status: Mapping[str, object], code: int = 500) -> Status:
-    """Read a `metav1.Status` object; `code` stands in where it has none."""
-    details = status.get("details")
-    number = status.get("code")
-    return Status(
-        code=number if isinstance(number, int) and number else code,
-        reason=str(status.get("reason") or _REASONS.get(code, "Unknown")),
-        message=str(status.get("message") or ""),
-        details=details if isinstance(details, dict) else {},
-    )
-
-
-_REASONS: Final = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    410: "Expired",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
+def _flow(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return which of the server's queues a request was in."""
+    return {
+        "flow_schema": answer.headers.get("X-Kubernetes-PF-FlowSchema-UID", ""),
+        "priority_level": answer.headers.get("X-Kubernetes-PF-PriorityLevel-UID", ""),
+    }

@@ -8,9 +8,10 @@ from typing import Generic, TypeVar
 import msgspec
 import orjson
 
+from kaito.core.client.answers import read_status
 from kaito.core.client.codec import RawEvent, read_event
 from kaito.core.client.lines import LineSplitter
-from kaito.core.client.transport import Parameters, Transport, read_status
+from kaito.core.client.transport import Parameters, Transport
 from kaito.core.errors import ApiError, ConnectionLostError, api_error
 
 T = TypeVar("T")

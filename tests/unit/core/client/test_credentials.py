@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kaito.core import Client, ConnectionLostError, ConnectionSettings, KaitoError, load_connection
-from kaito.core.client.credentials import Credentials
+from kaito.core.client.credentials import CHECK_SECONDS, Credentials
 from kaito.testing import VirtualClock
 
 
@@ -42,6 +42,12 @@ def pair(name, issuer=None):
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return (key, subject), certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def write_pair(name, certificate_file, key_file):
+    _, certificate, key = pair(name)
+    certificate_file.write_bytes(certificate)
+    key_file.write_bytes(key)
 
 
 @pytest.fixture
@@ -104,7 +110,7 @@ async def test_a_server_of_another_authority_is_refused_unless_told_otherwise(se
 async def test_unreadable_credentials_name_the_server_and_a_remedy(tmp_path):
     settings = ConnectionSettings("https://host", ca_file=tmp_path / "absent")
     with pytest.raises(KaitoError) as caught:
-        await Credentials(settings, VirtualClock()).headers()
+        await Credentials(settings, VirtualClock()).show()
     assert caught.value.reason == "CredentialsUnreadable"
     assert "https://host" in caught.value.message
 
@@ -114,34 +120,38 @@ async def test_new_files_are_taken_up_and_broken_ones_are_not(tmp_path):
     ca = tmp_path / "ca"
     ca.write_bytes(pair("one")[1])
     credentials = Credentials(ConnectionSettings("https://host", ca_file=ca), clock)
-    await credentials.headers()
-    first = credentials.tls()
+    first = (await credentials.show()).tls
     ca.write_bytes(b"half a certificate")
     await clock.advance(11)
-    await credentials.headers()
-    assert credentials.tls() is first
+    assert (await credentials.show()).tls is first
     ca.write_bytes(pair("two")[1])
     await clock.advance(11)
-    await credentials.headers()
-    assert credentials.tls() is not first
+    assert (await credentials.show()).tls is not first
 
 
 async def test_basic_and_impersonation_become_headers():
     settings = ConnectionSettings("http://host", username="u", password="p", impersonate="them")
-    headers = await Credentials(settings, VirtualClock()).headers()
-    assert headers == {"Authorization": "Basic dTpw", "Impersonate-User": "them"}
+    shown = await Credentials(settings, VirtualClock()).show()
+    assert shown.headers == {"Authorization": "Basic dTpw", "Impersonate-User": "them"}
 
 
-async def test_a_plugin_is_asked_on_first_use_and_again_after_a_refusal(tmp_path, monkeypatch):
-    asked = []
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """A kubeconfig with a plugin; what it answers, and how often it was asked."""
+    asked = types.SimpleNamespace(times=0, header="Bearer {}", pair=None)
 
     async def load_kube_config(path, context, *, client_configuration):
-        asked.append((path, context))
-        client_configuration.api_key["BearerToken"] = f"Bearer {len(asked)}"
+        assert (path, context) == (str(tmp_path / "config"), "c")
+        asked.times += 1
+        client_configuration.api_key["BearerToken"] = asked.header.format(asked.times)
+        if asked.pair is not None:
+            client_configuration.cert_file, client_configuration.key_file = map(str, asked.pair)
 
     package = types.ModuleType("kubernetes_asyncio")
     package.__spec__ = types.SimpleNamespace()
-    package.client = types.SimpleNamespace(Configuration=lambda: types.SimpleNamespace(api_key={}))
+    package.client = types.SimpleNamespace(
+        Configuration=lambda: types.SimpleNamespace(api_key={}, cert_file=None, key_file=None)
+    )
     package.config = types.SimpleNamespace(load_kube_config=load_kube_config, ConfigException=RuntimeError)
     monkeypatch.setitem(sys.modules, "kubernetes_asyncio", package)
     path = tmp_path / "config"
@@ -150,16 +160,81 @@ async def test_a_plugin_is_asked_on_first_use_and_again_after_a_refusal(tmp_path
             {
                 "current-context": "c",
                 "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-                "clusters": [{"name": "k", "cluster": {"server": "http://host"}}],
+                "clusters": [{"name": "k", "cluster": {"server": "https://host"}}],
                 "users": [{"name": "u", "user": {"exec": {"command": "x"}}}],
             }
         )
     )
-    credentials = Credentials(load_connection(str(path)), VirtualClock())
-    assert not asked
-    for _ in range(2):
-        assert await credentials.headers() == {"Authorization": "Bearer 1"}
-    assert await credentials.renew()
-    assert await credentials.headers() == {"Authorization": "Bearer 2"}
-    assert asked == [(str(path), "c")] * 2
-    await asyncio.sleep(0)
+    asked.settings = load_connection(str(path))
+    return asked
+
+
+async def test_a_plugin_is_asked_on_first_use_and_again_after_a_refusal(plugin):
+    clock = VirtualClock()
+    credentials = Credentials(plugin.settings, clock)
+    assert plugin.times == 0
+    shown = await credentials.show()
+    assert shown.headers == {"Authorization": "Bearer 1"}
+    await clock.advance(CHECK_SECONDS)
+    assert await credentials.show() is shown
+    assert await credentials.renew(shown)
+    assert (await credentials.show()).headers == {"Authorization": "Bearer 2"}
+    assert plugin.times == 2
+
+
+async def test_requests_refused_together_ask_a_plugin_once(plugin):
+    clock = VirtualClock()
+    credentials = Credentials(plugin.settings, clock)
+    shown = await asyncio.gather(*(credentials.show() for _ in range(10)))
+    assert plugin.times == 1
+    await clock.advance(CHECK_SECONDS)
+    assert await asyncio.gather(*(credentials.renew(one) for one in shown)) == [True] * 10
+    assert plugin.times == 2
+
+
+async def test_a_plugin_whose_word_is_refused_again_and_again_is_not_run_each_time(plugin):
+    clock = VirtualClock()
+    credentials = Credentials(plugin.settings, clock)
+    for _ in range(120):
+        await credentials.renew(await credentials.show())
+        await clock.advance(0.5)
+    assert plugin.times <= 60 / CHECK_SECONDS + 1
+
+
+async def test_a_certificate_of_a_plugin_is_shown_and_replaced(plugin, tmp_path):
+    plugin.header = ""
+    plugin.pair = tmp_path / "crt", tmp_path / "key"
+    clock = VirtualClock()
+    credentials = Credentials(plugin.settings, clock)
+    write_pair("one", *plugin.pair)
+    shown = await credentials.show()
+    assert shown.headers == {}
+    write_pair("two", *plugin.pair)
+    await clock.advance(CHECK_SECONDS)
+    assert await credentials.renew(shown)
+    assert (await credentials.show()).tls is not shown.tls
+
+
+async def test_connections_stay_open_when_only_the_token_is_new(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("old")
+    credentials = Credentials(ConnectionSettings("https://host", token_file=token), VirtualClock())
+    old = await credentials.show()
+    assert not await credentials.renew(old)
+    token.write_text("new")
+    assert await credentials.renew(old)
+    new = await credentials.show()
+    assert new.headers == {"Authorization": "Bearer new"}
+    assert new.tls is old.tls
+
+
+async def test_a_client_certificate_that_was_replaced_is_shown_at_once_after_a_refusal(tmp_path):
+    files = tmp_path / "crt", tmp_path / "key"
+    write_pair("one", *files)
+    settings = ConnectionSettings("https://host", client_certificate_file=files[0], client_key_file=files[1])
+    credentials = Credentials(settings, VirtualClock())
+    old = await credentials.show()
+    assert not await credentials.renew(old)
+    write_pair("two", *files)
+    assert await credentials.renew(old)
+    assert (await credentials.show()).tls is not old.tls

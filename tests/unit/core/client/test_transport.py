@@ -1,6 +1,7 @@
 """Retries follow client-go: only where asked for, and never a write that may have happened."""
 
 import asyncio
+import itertools
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,8 @@ from kaito.core import (
     Key,
     TooManyRequestsError,
 )
-from kaito.core.client import transport
+from kaito.core.client import answers
+from kaito.core.clock import deadline
 from kaito.core.kinds import CONFIG_MAP
 from kaito.testing import VirtualClock
 
@@ -132,7 +134,7 @@ async def test_an_answer_that_is_no_status_still_names_the_request(api, client):
 async def test_warnings_of_the_server_are_logged_once(api, client, monkeypatch):
     logged = []
     monkeypatch.setattr(
-        transport, "log", type("Log", (), {"warning": lambda _self, _m, warning: logged.append(warning)})()
+        answers, "log", type("Log", (), {"warning": lambda _self, _m, warning: logged.append(warning)})()
     )
     api.faults.append(lambda _: web.json_response({"metadata": {}}, headers={"Warning": '299 - "v1 is old"'}))
     for _ in range(3):
@@ -145,3 +147,109 @@ async def test_requests_say_who_they_are(api, client):
     api.faults.append(lambda request: agents.append((request.headers["User-Agent"], request.headers["Authorization"])))
     await client.create(CONFIG)
     assert agents == [("test", "Bearer t0ken")]
+
+
+async def test_a_refusal_of_who_we_are_says_what_to_renew_and_asks_once(api, tmp_path, refuse):
+    token = tmp_path / "token"
+    token.write_text("expired")
+    api.faults.append(lambda _: refuse(401, "Unauthorized", "Unauthorized"))
+    client = await Client.connect(ConnectionSettings(api.settings.server, token_file=token), field_manager="test")
+    try:
+        for attempt in (client.create(CONFIG), client.get(CONFIG_MAP, Key("ns", "a"))):
+            with pytest.raises(ForbiddenError) as caught:
+                await attempt
+            assert str(token) in caught.value.remedy
+            assert "expired" not in str(caught.value)
+    finally:
+        await client.close()
+    assert len(api.requests) == 2
+
+
+async def test_a_new_token_that_is_refused_too_is_tried_once(api, tmp_path, refuse):
+    token = tmp_path / "token"
+    numbers = itertools.count()
+
+    def rotate(_):
+        token.write_text(f"token-{next(numbers)}")
+        return refuse(401, "Unauthorized")
+
+    token.write_text("first")
+    api.faults.append(rotate)
+    client = await Client.connect(ConnectionSettings(api.settings.server, token_file=token), field_manager="test")
+    try:
+        with pytest.raises(ForbiddenError):
+            await client.create(CONFIG)
+    finally:
+        await client.close()
+    assert len(api.requests) == 2
+
+
+async def test_a_deadline_ends_the_wait_for_a_patient_server(api, client, clock, until, refuse):
+    api.faults.append(lambda _: refuse(429, "TooManyRequests", **{"Retry-After": "3600"}))
+
+    async def limited():
+        async with deadline(clock, 5):
+            await client.create(CONFIG)
+
+    creating = asyncio.create_task(limited())
+    await until(lambda: clock.sleeping == 2)
+    await clock.advance(5)
+    with pytest.raises(TimeoutError):
+        await creating
+    assert len(api.requests) == 1
+
+
+async def test_a_cancelled_request_does_not_wait_on(api, client, clock, until, refuse):
+    api.faults.append(lambda _: refuse(503, "ServiceUnavailable", **{"Retry-After": "3600"}))
+    creating = asyncio.create_task(client.create(CONFIG))
+    await until(lambda: clock.sleeping)
+    creating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("pause", ["1.5", "Wed, 21 Oct 2026 07:28:00 GMT", "-1", ""])
+async def test_patience_is_asked_for_in_whole_seconds(api, client, refuse, pause):
+    api.faults.append(lambda _: refuse(429, "TooManyRequests", **{"Retry-After": pause}))
+    with pytest.raises(TooManyRequestsError):
+        await client.create(CONFIG)
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("garbage", [b"<html>", b'{"kind": "Conf', b"[]", b'"text"', b"\xff\xfe", b"null"])
+async def test_an_answer_that_is_no_object_is_a_lost_connection(api, client, thing, garbage):
+    api.faults.append(lambda _: web.Response(body=garbage, content_type="application/json"))
+    attempts = (
+        client.get(CONFIG_MAP, Key("ns", "a")),
+        client.get_subresource(CONFIG_MAP, Key("ns", "a"), "x"),
+        client.list(CONFIG_MAP, "ns"),
+        client.list(thing),
+        client.create(CONFIG),
+        client.patch(CONFIG_MAP, Key("ns", "a"), {}),
+        client.delete(CONFIG_MAP, Key("ns", "a")),
+    )
+    for attempt in attempts:
+        with pytest.raises(ConnectionLostError):
+            await attempt
+    assert len(api.requests) == len(attempts)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ('299 - "one"', ["one"]),
+        ('299 - "one", 299 - "two" "Sat, 25 Aug 2012 23:34:45 GMT"', ["one", "two"]),
+        ('299 - "a \\"quoted\\" word"', ['a "quoted" word']),
+        ('199 - "not for us"', []),
+        ("299 garbage", []),
+    ],
+)
+async def test_warnings_are_read_as_their_header_has_them(api, client, monkeypatch, header, said):
+    logged = []
+    monkeypatch.setattr(
+        answers, "log", type("Log", (), {"warning": lambda _self, _m, warning: logged.append(warning)})()
+    )
+    api.faults.append(lambda _: web.json_response({"metadata": {}}, headers={"Warning": header}))
+    await client.request("GET", "/x")
+    assert logged == said
