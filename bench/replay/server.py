@@ -66,15 +66,15 @@ async def _storm(request: web.Request) -> web.Response:
 
 
 async def _serve(request: web.Request) -> web.StreamResponse:
-    world = request.app[WORLD]
+    world, agent = request.app[WORLD], request.headers.get("User-Agent", "")
     if (document := discovery.answer(world, request.path)) is not None:
-        world.requests[f"GET {request.path}"] += 1
+        world.asked(agent, f"GET {request.path}")
         return _json_answer(document)
     route = route_of(world, request)
     if route is None:
-        world.requests[f"{request.method} {request.path} (unknown)"] += 1
+        world.asked(agent, f"{request.method} {request.path} (unknown)")
         return _status(404, "NotFound", "the server could not find the requested resource")
-    world.requests[f"{route.verb} {route.collection.path}"] += 1
+    world.asked(agent, f"{route.verb} {route.collection.path}")
     match route.verb:
         case "LIST":
             return await _list(request, route)

@@ -40,6 +40,7 @@ class World:
     watch_leases: bool = True
     collections: dict[str, Collection] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
+    agents: dict[str, Counter[str]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     writers: list[Writer] = field(default_factory=list)
     versions: Versions = field(default_factory=versions)
@@ -89,6 +90,11 @@ class World:
         for collection in self.collections.values():
             collection.expire()
 
+    def asked(self, agent: str, request: str) -> None:
+        """Count a request, also by the user agent that made it."""
+        self.requests[request] += 1
+        self.agents.setdefault(agent, Counter())[request] += 1
+
     def wrote(self, writer: str) -> None:
         """Note a write by somebody who names himself."""
         now = time.time()
@@ -102,6 +108,7 @@ class World:
         """Return what was counted, and how the server itself fares."""
         return {
             "requests": dict(self.requests),
+            "agents": {agent: dict(requests) for agent, requests in self.agents.items()},
             "refused": dict(self.refused),
             "cpu_seconds": time.process_time(),
             "now": time.time(),

@@ -2,9 +2,20 @@
 
 from typing import Final
 
-from bench.rows import noop, steady, storm, sync
+from bench.rows import bulk, idle, noop, steady, storm, sync, takeover
 from bench.rows.row import Row
 
 ROWS: Final[dict[str, Row]] = {
-    row.name: row for row in (noop.ROW, steady.ROW, sync.SMALL, sync.MIDDLE, sync.LARGE, storm.ROW)
+    row.name: row
+    for row in (
+        bulk.ROW,
+        steady.ROW,
+        sync.SMALL,
+        sync.MIDDLE,
+        sync.LARGE,
+        noop.ROW,
+        storm.ROW,
+        idle.ROW,
+        takeover.ROW,
+    )
 }

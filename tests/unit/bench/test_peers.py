@@ -1,6 +1,6 @@
 """The benchmarks' own code, on tiny sizes and without timing: what is fed arrives, what is counted is right."""
 
-from bench.rows import noop, steady, storm, sync
+from bench.rows import idle, noop, steady, storm, sync
 
 
 def test_a_noop_resync_reconciles_every_primary_once_without_a_request() -> None:
@@ -30,3 +30,8 @@ def test_a_relist_storm_shows_each_change_made_meanwhile_once() -> None:
     assert found["changes made"] == 9
     assert found["changes lost or too many"] == 0
     assert found["state wrong"] == 0
+
+
+def test_an_idle_leader_asks_for_nothing_but_watches_and_its_lease() -> None:
+    (run,) = idle.run(["kaito"], 1, objects=5, minute=1.0)
+    assert run.figures["requests but watches and Leases"] == 0
