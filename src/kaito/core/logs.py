@@ -2,7 +2,9 @@
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Protocol
 
 import orjson
 
@@ -12,17 +14,28 @@ _installed = sys.modules.get("rich")
 sys.modules["rich"] = None  # type: ignore[assignment]
 import structlog  # noqa: E402
 from structlog import get_logger  # noqa: E402
-from structlog.contextvars import bound_contextvars  # noqa: E402
 
 if _installed is None:
     del sys.modules["rich"]
 else:
     sys.modules["rich"] = _installed
 
-__all__ = ["bound_contextvars", "configure_logging", "get_logger", "redact"]
+__all__ = ["LogContext", "configure_logging", "get_logger", "log_context", "redact"]
 
 _SECRET_WORDS = ("token", "password", "authorization", "secret_value", "private_key")
 _REDACTED = "[redacted]"
+
+
+class LogContext(Protocol):
+    """What a task is at, such as one reconcile."""
+
+    def fields(self) -> Mapping[str, str]:
+        """Return what each log line of it says. Asked only when something is logged."""
+        ...
+
+
+log_context: ContextVar[LogContext | None] = ContextVar("log_context", default=None)
+"""What this task, and the tasks it starts, are at."""
 
 
 def configure_logging(level: str = "info") -> None:
@@ -36,6 +49,7 @@ def configure_logging(level: str = "info") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_context,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             structlog.processors.format_exc_info,
@@ -50,6 +64,11 @@ def configure_logging(level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter())
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def _add_context(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    context = log_context.get()
+    return event if context is None else {**context.fields(), **event}
 
 
 def redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

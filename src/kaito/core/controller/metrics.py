@@ -4,6 +4,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from kaito.core.errors import KaitoError
 from kaito.core.queue import QueueMetricFamilies
 
 _BUCKETS: Final = (
@@ -18,6 +19,7 @@ class ControllerMetricFamilies:
     """The metric families of a registry; its controllers share them."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
+        self._names: set[str] = set()
         self.queue = QueueMetricFamilies(registry)
         self.total = Counter(
             f"{_PREFIX}reconcile",
@@ -74,6 +76,13 @@ class ControllerMetricFamilies:
             _LABELS,
             registry=registry,
         )
+
+    def controller(self, name: str, workers: int) -> "ControllerMetrics":
+        """Return the metrics of one controller. Raises KaitoError NameTaken: two of a name would share their series."""
+        if name in self._names:
+            raise KaitoError("NameTaken", f"there already is a controller {name!r}", terminal=True)
+        self._names.add(name)
+        return ControllerMetrics(self, name, workers)
 
 
 class ControllerMetrics:

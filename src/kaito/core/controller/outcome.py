@@ -1,21 +1,27 @@
 """What a reconcile's result or error means for its key. The table is controller-runtime's."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from kaito.core.errors import KaitoError
 
 
 @dataclass(frozen=True)
 class Result:
-    """The reconcile is done; it wants to run again in `requeue_after` seconds, if given."""
+    """The reconcile is done; it wants to run again in `requeue_after` seconds, if given.
+
+    `requeue` asks for another run after the key's back-off, which grows as if it were an error; say when instead where
+    you can. `priority` replaces the one that the key came with.
+    """
 
     requeue_after: float | None = None
+    requeue: bool = False
+    priority: int | None = None
 
 
-DONE = Result()
+DONE: Final = Result()
 
-Label = Literal["error", "requeue_after", "success"]
+Label = Literal["error", "requeue_after", "requeue", "success"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,10 @@ class Outcome:
     after: float | None = None
     back_off: bool = False
     terminal: bool = False
+    priority: int | None = None
+
+
+SUCCESS: Final = Outcome("success", forget=True)
 
 
 def outcome_of(result: Result | Exception) -> Outcome:
@@ -38,7 +48,9 @@ def outcome_of(result: Result | Exception) -> Outcome:
             return Outcome("error", after=pause)
         case Exception():
             return Outcome("error", back_off=True)
-        case Result(requeue_after=pause) if pause is not None and pause > 0:
-            return Outcome("requeue_after", forget=True, after=pause)
+        case Result(requeue_after=pause, priority=priority) if pause is not None and pause > 0:
+            return Outcome("requeue_after", forget=True, after=pause, priority=priority)
+        case Result(requeue=True, priority=priority):
+            return Outcome("requeue", back_off=True, priority=priority)
         case _:
-            return Outcome("success", forget=True)
+            return SUCCESS

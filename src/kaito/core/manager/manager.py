@@ -14,7 +14,6 @@ from kaito.core.cache import Cache, Selection
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
-from kaito.core.errors import KaitoError
 from kaito.core.events import EventRecorder
 from kaito.core.logs import get_logger
 from kaito.core.manager.election import Election
@@ -109,8 +108,6 @@ class Manager:
 
     def add(self, controller: Controller) -> None:
         """Run a controller; one that is added after the start begins at once. Raises KaitoError NameTaken."""
-        if any(other.name == controller.name for other in self._controllers):
-            raise KaitoError("NameTaken", f"there already is a controller {controller.name!r}", terminal=True)
         controller.bind(self._surroundings)
         self._controllers.append(controller)
         if group := self._groups.get("controllers"):

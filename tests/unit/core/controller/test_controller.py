@@ -2,102 +2,12 @@
 
 import asyncio
 
-import orjson
 import pytest
-from prometheus_client import CollectorRegistry
 
-from kaito.core import DONE, ConflictError, Controller, KaitoError, Key, Kind, Result, Status
-from kaito.core.cache.entry import Event, read_entry
+from kaito.core import DONE, ConflictError, Controller, KaitoError, Key, Result, Status
 from kaito.core.client.writes import Write, record
-from kaito.core.controller import ControllerMetricFamilies, Surroundings
-from kaito.testing import VirtualClock
 
-THING = Kind("example.org/v1", "Thing", dict, "things", True)
 A, B = Key("ns", "a"), Key("ns", "b")
-
-
-class FakeCache:
-    """Subscriptions and own writes; no server."""
-
-    def __init__(self):
-        self.handlers, self.synced, self.seen = [], asyncio.Event(), asyncio.Event()
-        self.waits = []
-        self.timely = True
-
-    def subscribe(self, _kind, handler):
-        self.handlers.append(handler)
-
-    async def wait_for_sync(self, _kinds):
-        await self.synced.wait()
-
-    def shows(self, _writes):
-        return self.seen.is_set()
-
-    async def wait_for_writes(self, writes, within):
-        self.waits.append((tuple(writes), within))
-        if self.timely:
-            await self.seen.wait()
-        return self.timely
-
-    def emit(self, name, *, initial=False):
-        entry = read_entry(THING, orjson.dumps({"metadata": {"name": name, "namespace": "ns"}}))
-        for handler in self.handlers:
-            handler(Event(THING, "ADDED", entry.key, None, entry, initial))
-
-
-class Scripted:
-    """Does what the test says, and remembers."""
-
-    def __init__(self):
-        self.runs, self.answers = [], {}
-
-    async def reconcile(self, key):
-        self.runs.append(key)
-        answer = self.answers.get(key, DONE)
-        if callable(answer):
-            answer = await answer()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-@pytest.fixture
-def clock():
-    return VirtualClock()
-
-
-@pytest.fixture
-def cache():
-    return FakeCache()
-
-
-@pytest.fixture
-def registry():
-    return CollectorRegistry()
-
-
-@pytest.fixture
-async def controller(clock, cache, registry):
-    made = Controller("c", Scripted(), workers=2, timeout=60).watching(THING)
-    made.bind(Surroundings(None, cache, clock, ControllerMetricFamilies(registry)))
-    running = asyncio.create_task(made.run())
-    await clock.settle()
-    yield made
-    made.shut_down()
-    await asyncio.wait_for(running, 5)
-
-
-@pytest.fixture
-def scripted(controller):
-    return controller._reconciler
-
-
-@pytest.fixture
-def metric(registry):
-    def value(name, **labels):
-        return registry.get_sample_value(f"controller_runtime_{name}", {"controller": "c", **labels})
-
-    return value
 
 
 async def test_nothing_is_reconciled_before_everything_was_listed(controller, scripted, cache, clock):
@@ -131,6 +41,7 @@ async def test_what_was_there_waits_behind_what_changes(controller, scripted, ca
             None,
             {"reconcile_total:error": 1, "reconcile_errors_total": 1, "terminal_reconcile_errors_total": 1},
         ),
+        (Result(requeue=True), 0.005, {"reconcile_total:requeue": 1, "reconcile_errors_total": 0}),
         (ValueError("bug"), 0.005, {"reconcile_panics_total": 1, "reconcile_errors_total": 1}),
         (ConflictError(Status(409, "Conflict", "x")), 0.005, {"reconcile_panics_total": 0}),
     ],
@@ -163,6 +74,55 @@ async def test_failures_back_off_and_success_starts_over(controller, scripted, c
     scripted.answers[A] = DONE
     await clock.advance(6)
     assert controller._queue.failures(A) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "again_after", "failures"),
+    [
+        (DONE, None, 0),
+        (Result(requeue_after=30), 30, 0),
+        (Result(requeue=True), 0.02, 3),
+        (KaitoError("R", "m"), 0.02, 3),
+        (KaitoError("R", "m", retry_after=9), 9, 2),
+        (KaitoError("R", "m", terminal=True), None, 2),
+    ],
+)
+async def test_what_a_result_does_to_the_back_off_of_a_key_that_failed_twice(
+    controller, scripted, cache, clock, answer, again_after, failures
+):
+    cache.synced.set()
+    scripted.answers[A] = KaitoError("R", "m")
+    controller.enqueue(A)
+    await clock.advance(0.005)
+    scripted.answers[A] = answer
+    await clock.advance(0.01)
+    assert len(scripted.runs) == 3
+    assert controller._queue.failures(A) == failures
+    assert controller._queue._order.next_ready_at() == (again_after and pytest.approx(0.015 + again_after))
+
+
+@pytest.mark.parametrize(
+    ("answer", "priority"),
+    [
+        (KaitoError("R", "m"), 5),
+        (KaitoError("R", "m", retry_after=0.005), 5),
+        (Result(requeue_after=0.005), 5),
+        (Result(requeue=True), 5),
+        (Result(requeue_after=0.005, priority=-7), -7),
+        (Result(requeue=True, priority=9), 9),
+    ],
+)
+async def test_a_key_comes_back_with_its_priority_unless_the_result_says_another(
+    controller, scripted, cache, clock, registry, answer, priority
+):
+    cache.synced.set()
+    scripted.answers[A] = answer
+    controller.enqueue(A, priority=5)
+    await clock.settle()
+    controller.shut_down()
+    assert controller._queue._order.ripen(1) == 1
+    labels = {"name": "c", "controller": "c", "priority": str(priority)}
+    assert registry.get_sample_value("workqueue_depth", labels) == 1
 
 
 async def test_a_reconcile_that_takes_too_long_is_ended_counted_and_tried_again(
@@ -263,30 +223,21 @@ async def _then(event):
     return DONE
 
 
-async def test_keys_enqueued_before_it_joins_a_manager_are_kept(clock, cache, registry):
-    made = Controller("c", Scripted()).watching(THING)
+async def test_keys_enqueued_before_it_joins_a_manager_are_kept(clock, cache, surroundings, scripted, thing):
+    made = Controller("c", scripted).watching(thing)
     made.enqueue(A)
-    made.bind(Surroundings(None, cache, clock, ControllerMetricFamilies(registry)))
+    made.bind(surroundings)
     cache.synced.set()
     running = asyncio.create_task(made.run())
     await clock.settle()
-    assert made._reconciler.runs == [A]
+    assert scripted.runs == [A]
     made.shut_down()
     await running
 
 
-async def test_shutdown_ends_a_controller_that_still_waits_for_its_kinds(clock, cache, registry):
-    made = Controller("c", Scripted()).watching(THING)
-    made.bind(Surroundings(None, cache, clock, ControllerMetricFamilies(registry)))
-    running = asyncio.create_task(made.run())
-    await clock.settle()
-    made.shut_down()
-    await asyncio.wait_for(running, 1)
-
-
-def test_owning_needs_something_watched():
+def test_owning_needs_something_watched(scripted, thing):
     with pytest.raises(KaitoError, match="NothingWatched"):
-        Controller("c", Scripted()).owning(THING)
+        Controller("c", scripted).owning(thing)
 
 
 async def test_all_metrics_are_there_from_the_start(controller, metric):

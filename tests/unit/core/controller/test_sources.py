@@ -1,98 +1,92 @@
-"""Owners and predicates."""
+"""What a watched kind puts into the queue, and how urgent it is."""
+
+import asyncio
 
 import orjson
 import pytest
 
-from kaito.core import Event, Key, Kind
+from kaito.core import Controller, Event, Key
 from kaito.core.cache.entry import read_entry
-from kaito.core.controller import (
-    all_of,
-    annotations_changed,
-    any_of,
-    deletion_began,
-    generation_changed,
-    labels_changed,
-)
-from kaito.core.controller.sources import Source, controller_owner, itself
+from kaito.core.controller import KindSource, itself, labels_changed
+from kaito.core.queue import WorkQueue
 
-POD = Kind("v1", "Pod", dict)
-OWNER = Kind("apps/v1", "ReplicaSet", dict)
+A, B = Key("ns", "a"), Key("ns", "b")
 
 
-def entry(*, owner=None, controller=True, api_version="apps/v1", kind="ReplicaSet", **metadata):
-    if owner:
-        metadata["ownerReferences"] = [
-            {"apiVersion": api_version, "kind": kind, "name": owner, "uid": owner, "controller": controller}
-        ]
-    return read_entry(POD, orjson.dumps({"metadata": {"name": "p", "namespace": "ns", **metadata}}))
+@pytest.fixture
+async def source(thing, cache, clock, surroundings):
+    """Feed a queue from changes that the test makes; returns the queue and what tells of a change."""
+    tasks = []
+
+    async def begin(to=itself, when=None, **more):
+        queue = WorkQueue(clock)
+        feed = KindSource(thing, to, when, **more).feed
+        tasks.append(asyncio.create_task(feed(queue, surroundings, lambda: None)))
+        await clock.settle()
+        return queue, lambda event: [handler(event) for handler in cache.handlers]
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def event(old, new):
-    return Event(POD, "MODIFIED", Key("ns", "p"), old, new)
+def entry(thing, version, **metadata):
+    fields = {"name": "a", "namespace": "ns", "resourceVersion": version, **metadata}
+    return read_entry(thing, orjson.dumps({"metadata": fields}))
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "namespaced", "keys"),
+    ("kind", "old", "new", "initial", "priority"),
     [
-        (None, entry(owner="a"), True, [Key("ns", "a")]),
-        (None, entry(owner="a"), None, [Key("ns", "a")]),
-        (None, entry(owner="a"), False, [Key("", "a")]),
-        (entry(owner="a"), entry(owner="b"), True, [Key("ns", "a"), Key("ns", "b")]),
-        (entry(owner="a"), entry(owner="a"), True, [Key("ns", "a")]),
-        (entry(owner="a"), None, True, [Key("ns", "a")]),
-        (None, entry(owner="a", api_version="apps/v1beta1"), True, [Key("ns", "a")]),
-        (None, entry(owner="a", api_version="other/v1"), True, []),
-        (None, entry(owner="a", kind="Job"), True, []),
-        (None, entry(owner="a", controller=False), True, []),
-        (None, entry(), True, []),
+        ("ADDED", None, "1", True, -100),
+        ("ADDED", None, "1", False, 0),
+        ("MODIFIED", "1", "1", False, -100),
+        ("MODIFIED", "1", "2", False, 0),
+        ("DELETED", "1", None, False, 0),
+        ("MODIFIED", "1", "2", True, -100),
     ],
 )
-def test_an_object_stands_for_its_controllers_before_and_now(old, new, namespaced, keys):
-    source = Source(POD, controller_owner(OWNER, lambda _kind: namespaced))
-    assert list(source.keys(event(old, new))) == keys
+async def test_what_was_there_and_what_did_not_change_waits_behind_the_rest(
+    source, thing, kind, old, new, initial, priority
+):
+    queue, tell = await source()
+    old, new = (version and entry(thing, version) for version in (old, new))
+    tell(Event(thing, kind, A, old, new, initial))
+    assert (await queue.get()).priority == priority
 
 
-def test_a_predicate_decides_before_the_mapping():
-    assert list(Source(POD, itself, lambda _event: False).keys(event(None, entry()))) == []
-    assert list(Source(POD, itself).keys(event(None, entry()))) == [Key("ns", "p")]
+async def test_a_key_that_a_change_names_twice_is_looked_at_once(source, thing):
+    queue, tell = await source(to=lambda _event: [A, B, A])
+    tell(Event(thing, "ADDED", A, None, entry(thing, "1")))
+    assert len(queue) == 2
 
 
-CASES = [
-    (generation_changed, entry(generation=1), entry(generation=1), False),
-    (generation_changed, entry(generation=1), entry(generation=2), True),
-    (labels_changed, entry(labels={"a": "1"}), entry(labels={"a": "1"}), False),
-    (labels_changed, entry(labels={"a": "1"}), entry(), True),
-    (annotations_changed, entry(), entry(annotations={"a": "1"}), True),
-    (annotations_changed, entry(), entry(), False),
-    (deletion_began, entry(), entry(), False),
-    (deletion_began, entry(), entry(deletionTimestamp="2026-01-01T00:00:00Z"), True),
-    (
-        deletion_began,
-        entry(deletionTimestamp="2026-01-01T00:00:00Z"),
-        entry(deletionTimestamp="2026-01-01T00:00:00Z"),
-        False,
-    ),
-]
+async def test_what_does_not_matter_is_not_even_mapped(source, thing):
+    mapped = []
+    queue, tell = await source(to=lambda event: mapped.append(event) or [A], when=labels_changed)
+    tell(Event(thing, "MODIFIED", A, entry(thing, "1"), entry(thing, "2")))
+    assert (len(queue), mapped) == (0, [])
+    tell(Event(thing, "MODIFIED", A, entry(thing, "2"), entry(thing, "3", labels={"a": "b"})))
+    assert (len(queue), len(mapped)) == (1, 1)
 
 
-@pytest.mark.parametrize(("predicate", "old", "new", "kept"), CASES)
-def test_predicates_compare_the_two_states(predicate, old, new, kept):
-    assert predicate(event(old, new)) is kept
+async def test_it_has_started_once_its_kind_is_listed(thing, cache, clock, surroundings):
+    started = asyncio.Event()
+    feeding = asyncio.create_task(KindSource(thing, itself).feed(WorkQueue(clock), surroundings, started.set))
+    await clock.settle()
+    assert not started.is_set()
+    cache.synced.set()
+    await clock.settle()
+    assert started.is_set()
+    assert not feeding.done()
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
 
 
-@pytest.mark.parametrize("predicate", [generation_changed, labels_changed, annotations_changed, deletion_began])
-def test_a_deletion_is_always_kept(predicate):
-    assert predicate(event(entry(), None))
-
-
-def test_predicates_combine():
-    def yes(_event):
-        return True
-
-    def no(_event):
-        return False
-
-    assert any_of(no, yes)(event(None, entry()))
-    assert not all_of(no, yes)(event(None, entry()))
-    assert all_of(yes, yes)(event(None, entry()))
-    assert not any_of(no, no)(event(None, entry()))
+async def test_another_cluster_is_watched_through_a_cache_of_its_own(source, thing, cache, scripted, surroundings):
+    other = type(cache)()
+    await source(cache=other)
+    assert (len(other.handlers), len(cache.handlers)) == (1, 0)
+    Controller("c", scripted).fed_by(KindSource(thing, itself, cache=other)).bind(surroundings)
+    assert cache.registered == []
