@@ -63,7 +63,8 @@ class Manager:
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._groups: dict[str, asyncio.TaskGroup] = {}
-        self._working: list[asyncio.Task[None]] = []
+        self._working: dict[Controller, asyncio.Task[None]] = {}
+        self._elected = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     @classmethod
@@ -111,7 +112,7 @@ class Manager:
         controller.bind(self._surroundings)
         self._controllers.append(controller)
         if group := self._groups.get("controllers"):
-            self._working.append(self._work(group, controller))
+            self._work(group, controller)
 
     def caching(self, kind: Kind[Any], *, namespace: str | None = None, labels: str = "", fields: str = "") -> None:
         """Cache a kind, or only a part of it (selectors in query form). Call it before a controller does."""
@@ -202,7 +203,12 @@ class Manager:
         """Hold everything that runs: what starts first stops last."""
         await self._server.start()
         try:
-            async with self._events_written(), self._group("caches", self.cache.run), self._on_every_replica():
+            async with (
+                self._events_written(),
+                self._group("caches", self.cache.run),
+                self._on_every_replica(),
+                self._warm_ups_running(),
+            ):
                 if self._election is None:
                     await self._lead()
                 else:
@@ -243,9 +249,9 @@ class Manager:
             return fenced(lambda: election.leadership.held)
         return contextvars.copy_context()
 
-    def _work(self, group: asyncio.TaskGroup, controller: Controller) -> asyncio.Task[None]:
-        context = self._context(fence=True)
-        return group.create_task(controller.run(), name=f"controller {controller.name}", context=context)
+    def _work(self, group: asyncio.TaskGroup, controller: Controller) -> None:
+        run, context = controller.run(self._elected), self._context(fence=True)
+        self._working[controller] = group.create_task(run, name=f"controller {controller.name}", context=context)
 
     async def _first_of(self, *waits: Coroutine[Any, Any, Any]) -> None:
         tasks = [asyncio.create_task(wait) for wait in waits]
@@ -269,10 +275,26 @@ class Manager:
                     task.cancel()
 
     @asynccontextmanager
+    async def _warm_ups_running(self) -> AsyncIterator[None]:
+        """Let controllers that warm up gather their keys during the block; they work once this replica leads."""
+        async with asyncio.TaskGroup() as group:
+            for controller in self._controllers:
+                if controller.warm_up:
+                    self._work(group, controller)
+            try:
+                yield
+            finally:
+                for controller in self._working:
+                    controller.shut_down()
+
+    @asynccontextmanager
     async def _controllers_running(self) -> AsyncIterator[None]:
         """Run the controllers during the block; at its end they may finish what they are at, for a while."""
         async with asyncio.TaskGroup() as group:
-            self._working = [self._work(group, controller) for controller in self._controllers]
+            for controller in self._controllers:
+                if controller not in self._working:
+                    self._work(group, controller)
+            self._elected.set()
             self._groups["controllers"] = group
             try:
                 yield
@@ -284,7 +306,7 @@ class Manager:
         """Let reconciles end; those that take too long, or run without leadership, are cancelled."""
         for controller in self._controllers:
             controller.shut_down()
-        busy = [task for task in self._working if not task.done()]
+        busy = [task for task in self._working.values() if not task.done()]
         try:
             async with deadline(self.clock, GRACE_SECONDS):
                 if busy and not self._deposed:

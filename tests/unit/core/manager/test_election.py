@@ -29,8 +29,8 @@ class Copier:
 
 
 class Replica:
-    def __init__(self, settings, namespace="default"):
-        self.settings, self.namespace = settings, namespace
+    def __init__(self, settings, namespace="default", *, warm_up=False):
+        self.settings, self.namespace, self.warm_up = settings, namespace, warm_up
         self.ready, self.end = asyncio.Event(), asyncio.Event()
         self.standing_by, self.led = asyncio.Event(), asyncio.Event()
         self.task = asyncio.create_task(self._run())
@@ -39,7 +39,8 @@ class Replica:
         async with Manager.connect("copier", settings=self.settings) as self.manager:
             self.manager.elect(self.namespace)
             self.copier = Copier(self.manager)
-            self.manager.add(Controller("copier", self.copier).watching(CONFIG_MAP))
+            self.controller = Controller("copier", self.copier, warm_up=self.warm_up).watching(CONFIG_MAP)
+            self.manager.add(self.controller)
             self.manager.add_runnable(self._until_cancelled(self.led))
             self.manager.add_runnable(self._until_cancelled(self.standing_by), needs_leadership=False)
             await self.manager.start()
@@ -114,6 +115,28 @@ async def test_one_works_and_both_are_ready(pair, client, until):
         assert (await replica.get("/readyz"))[0] == 200
         assert (await replica.get("/healthz"))[0] == 200
         assert f'leader_election_master_status{{name="copier"}} {status}' in (await replica.get("/metrics"))[1]
+
+
+async def test_a_standby_that_warms_up_has_its_keys_together_before_it_leads(pair, server, client, until):
+    leader, cold = pair
+    warm = Replica(server.connection_settings, warm_up=True)
+    await asyncio.wait_for(warm.ready.wait(), 10)
+    await write(client, "in-a")
+    await until(lambda: leader.copier.wrote)
+    await until(lambda: len(warm.controller._queue) >= 2)
+    assert len(cold.controller._queue) == 0
+    assert (warm.copier.seen, cold.copier.seen) == ([], [])
+    await cold.stop()
+    await leader.stop()
+    await until(lambda: warm.copier.seen == ["in-a"])
+    await warm.stop()
+
+
+async def test_a_replica_that_warms_up_and_never_leads_ends_like_any_other(pair, server):
+    warm = Replica(server.connection_settings, warm_up=True)
+    await asyncio.wait_for(warm.ready.wait(), 10)
+    await warm.stop()
+    assert warm.copier.seen == []
 
 
 async def test_the_other_takes_over_when_the_leader_stops(pair, client, until):
