@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from kaito.core.errors import KaitoError
 from kaito.core.queue import QueueMetricFamilies
+from kaito.core.tallies import Histograms, Tallies
 
 _BUCKETS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5,
@@ -21,48 +22,48 @@ class ControllerMetricFamilies:
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._names: set[str] = set()
         self.queue = QueueMetricFamilies(registry)
-        self.total = Counter(
+        self.total = Tallies(
             f"{_PREFIX}reconcile",
             "Total number of reconciliations per controller.",
             (*_LABELS, "result"),
-            registry=registry,
+            registry,
         )
-        self.errors = Counter(
+        self.errors = Tallies(
             f"{_PREFIX}reconcile_errors",
             "Total number of reconciliation errors per controller.",
             _LABELS,
-            registry=registry,
+            registry,
         )
-        self.terminal = Counter(
+        self.terminal = Tallies(
             f"{_PREFIX}terminal_reconcile_errors",
             "Total number of terminal reconciliation errors per controller.",
             _LABELS,
-            registry=registry,
+            registry,
         )
-        self.panics = Counter(
+        self.panics = Tallies(
             f"{_PREFIX}reconcile_panics",
             "Total number of reconciliation panics per controller.",
             _LABELS,
-            registry=registry,
+            registry,
         )
-        self.timeouts = Counter(
+        self.timeouts = Tallies(
             f"{_PREFIX}reconcile_timeouts",
             "Total number of reconciliation timeouts per controller.",
             _LABELS,
-            registry=registry,
+            registry,
         )
-        self.stale = Counter(
+        self.stale = Tallies(
             "kaito_core_cache_barrier_timeouts",
             "How often a reconcile began although the cache had not shown what the last one wrote.",
             _LABELS,
-            registry=registry,
+            registry,
         )
-        self.seconds = Histogram(
+        self.seconds = Histograms(
             f"{_PREFIX}reconcile_time_seconds",
             "Length of time per reconciliation per controller.",
             _LABELS,
-            buckets=_BUCKETS,
-            registry=registry,
+            _BUCKETS,
+            registry,
         )
         self.workers = Gauge(
             f"{_PREFIX}max_concurrent_reconciles",

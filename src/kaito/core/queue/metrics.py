@@ -3,9 +3,10 @@
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 
 from kaito.core.queue.priority import PriorityOrder
+from kaito.core.tallies import Histograms, Tallies
 
 _BUCKETS: Final = tuple(1e-8 * 10**power for power in range(12))
 _LABELS: Final = ("name", "controller")
@@ -18,20 +19,20 @@ class QueueMetricFamilies:
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self.depth = Gauge("workqueue_depth", "Current depth of workqueue.", (*_LABELS, "priority"), registry=registry)
-        self.adds = Counter("workqueue_adds", "Total number of adds handled by workqueue.", _LABELS, registry=registry)
-        self.queue_duration = Histogram(
+        self.adds = Tallies("workqueue_adds", "Total number of adds handled by workqueue.", _LABELS, registry)
+        self.queue_duration = Histograms(
             "workqueue_queue_duration_seconds",
             "How long in seconds an item stays in workqueue before being requested.",
             _LABELS,
-            buckets=_BUCKETS,
-            registry=registry,
+            _BUCKETS,
+            registry,
         )
-        self.work_duration = Histogram(
+        self.work_duration = Histograms(
             "workqueue_work_duration_seconds",
             "How long in seconds processing an item from workqueue takes.",
             _LABELS,
-            buckets=_BUCKETS,
-            registry=registry,
+            _BUCKETS,
+            registry,
         )
         self.unfinished = Gauge(
             "workqueue_unfinished_work_seconds",
@@ -45,9 +46,7 @@ class QueueMetricFamilies:
             _LABELS,
             registry=registry,
         )
-        self.retries = Counter(
-            "workqueue_retries", "Total number of retries handled by workqueue.", _LABELS, registry=registry
-        )
+        self.retries = Tallies("workqueue_retries", "Total number of retries handled by workqueue.", _LABELS, registry)
 
 
 class QueueMetrics:
