@@ -85,13 +85,14 @@ class World:
         self.chance = random.Random(seed)
         self.server = Server(self.chance)
         self.faults, self.at_once = faults, at_once
-        streaming = self.chance.random() < 0.7
-        self.state = State.new(ReflectorSettings(streaming=streaming, page_size=2))
+        self.streaming = self.chance.random() < 0.7
+        self.state = State.new(ReflectorSettings(streaming=self.streaming, page_size=2))
         self.now = 0.0
         self.store, self.version = None, 0
         self.pages = {}
         self.snapshot = None
         self.forgot = False
+        self.must_forget = False
         self.requests = deque()
         self.most = 0
 
@@ -143,6 +144,8 @@ class World:
         if self.forgot:
             allowed.add("")
         assert version in allowed
+        assert version == "" or not self.must_forget
+        self.must_forget = False
 
     def list(self, action):
         if action.continue_token:
@@ -151,7 +154,9 @@ class World:
             self.check_list_version(action.resource_version, "0")
             self.pages = {}
         if self.unlucky():
-            return ListFailed(self.refusal())
+            error = self.refusal()
+            self.must_forget = error in FORGETTING and not action.continue_token
+            return ListFailed(error)
         if not action.continue_token:
             self.snapshot = (self.server.version, sorted(self.server.objects.items()))
         version, items = self.snapshot
@@ -168,9 +173,12 @@ class World:
         self.forgot = False
 
     def stream(self, action):
+        assert self.streaming
         self.check_list_version(action.resource_version, "")
         if self.unlucky() and self.chance.random() < 0.5:
-            return StreamRefused(self.refusal())
+            error = self.refusal()
+            self.must_forget = error in FORGETTING and action.resource_version != ""
+            return StreamRefused(error)
         if self.unlucky():
             seconds = self.pass_time()
             events = self.chance.choice((0, 2))

@@ -16,7 +16,7 @@ from kaito.core.errors import ConnectionLostError, Status, api_error
 from kaito.testing import LoopClock, run
 
 THING = Kind("example.org/v1", "Thing", dict, plural="things", namespaced=True)
-SEQUENCES = 200
+SEQUENCES = 400
 AT_A_TIME = 40
 TROUBLED_SECONDS = 400.0
 SETTLING_SECONDS = 400.0
@@ -50,6 +50,8 @@ class Server:
         self.snapshots = {}
         self.changed = asyncio.Event()
         self.bad_luck = 0.7
+        self.dark_until = 0.0
+        self.dark_status = None
         self.requests = []
         self.open = 0
         self.troubles = Counter()
@@ -84,12 +86,20 @@ class Server:
             await asyncio.sleep(self.chance.expovariate(1 / 12))
             for _ in range(self.chance.randrange(4)):
                 self.change()
+            if self.chance.random() < self.bad_luck / 10:
+                self.dark_until = asyncio.get_running_loop().time() + 60
+                self.dark_status = self.chance.choice((None, *STATUSES))
 
     def asked(self, params):
         if "continue" not in params:
             now = asyncio.get_running_loop().time()
             self.requests = [moment for moment in self.requests if moment > now - 60] + [now]
             assert len(self.requests) <= REQUESTS_A_MINUTE
+        if asyncio.get_running_loop().time() < self.dark_until:
+            self.troubles["dark"] += 1
+            if self.dark_status is None:
+                raise ConnectionLostError("connection refused")
+            raise api_error(self.dark_status)
 
     def refuse(self):
         if self.chance.random() < 0.4:
@@ -97,8 +107,8 @@ class Server:
         raise api_error(self.chance.choice(STATUSES), retry_after=self.chance.choice((None, 2.0)))
 
     async def request(self, _method, _path, *, params, headers=None):
-        self.asked(params)
         await asyncio.sleep(0.01)
+        self.asked(params)
         if self.unlucky("list"):
             if self.chance.random() < 0.5:
                 return self.chance.choice(NOT_LISTS)
@@ -112,8 +122,8 @@ class Server:
 
     @asynccontextmanager
     async def stream(self, _path, params, _headers=None):
-        self.asked(params)
         await asyncio.sleep(0.01)
+        self.asked(params)
         if self.unlucky("refused") and self.chance.random() < 0.5:
             self.refuse()
         self.open += 1
@@ -129,8 +139,12 @@ class Server:
         end = asyncio.get_running_loop().time() + int(params["timeoutSeconds"])
         seen = int(params.get("resourceVersion", "0"))
         if "sendInitialEvents" in params:
+            begun = self.version
             for obj in list(self.objects.values()):
                 yield line("ADDED", obj)
+            await asyncio.sleep(self.chance.choice((0, 0, 30)))
+            for _, kind, obj in [event for event in self.history if event[0] > begun]:
+                yield line(kind, obj)
             seen = self.version
             annotations = {"k8s.io/initial-events-end": "true"}
             yield line("BOOKMARK", {"metadata": {"resourceVersion": str(seen), "annotations": annotations}})
@@ -162,7 +176,7 @@ class Server:
                     yield one[: self.chance.randrange(len(one))]
                     raise ConnectionLostError("connection reset")
                 elif trouble == "garbage":
-                    yield b'{"type":"ADDED","obj' + one
+                    yield b'{"type":"ADDED","obj\n'
                 elif trouble == "silent":
                     await asyncio.sleep(80)
                     raise ConnectionLostError("nothing for 80 s")
@@ -171,7 +185,7 @@ class Server:
                     yield line("ERROR", {"kind": "Status", "code": status.code, "reason": status.reason})
                 elif trouble == "foreign":
                     yield TABLE + line("INVENTED", {"metadata": {"name": "x"}}) + one
-                if trouble != "foreign":
+                if trouble not in ("foreign", "garbage"):
                     return
             else:
                 yield one
@@ -189,23 +203,29 @@ class Server:
 class Listener:
     """Follows what a cache tells, and holds every word against what was told before."""
 
-    def __init__(self, cache, informer):
-        self.cache, self.informer = cache, informer
+    def __init__(self, cache, server):
+        self.cache, self.server = cache, server
         self.known = {}
-        self.version = 0
 
     def __call__(self, event):
         before = self.known.get(event.key)
         if event.type == "DELETED":
             assert before is not None
+            assert self.happened(event.key, lambda version, kind: kind == "DELETED" and version > before)
             del self.known[event.key]
             assert self.cache.entry(THING, event.key) is None
         else:
             version = int(event.new.metadata.resource_version)
             assert (before is None) is (event.type == "ADDED")
             assert before is None or before < version
+            assert self.happened(event.key, lambda was, kind: was == version and kind != "DELETED")
             self.known[event.key] = version
             assert self.cache.entry(THING, event.key) is event.new
+
+    def happened(self, key, what):
+        return any(
+            what(version, kind) for version, kind, obj in self.server.history if obj["metadata"]["name"] == key.name
+        )
 
     def shows(self, server):
         wanted = {name: obj["metadata"]["resourceVersion"] for name, obj in server.objects.items()}
@@ -220,7 +240,7 @@ async def sequence(seed):
     client = Client(server, field_manager="test")
     settings = ReflectorSettings(streaming=chance.random() < 0.7, page_size=3)
     cache = Cache(client, clock=LoopClock(), jitter=chance.random, reflector=settings)
-    listener = Listener(cache, cache.register(THING))
+    listener = Listener(cache, server)
     failed = []
 
     def hear(event):
@@ -229,6 +249,7 @@ async def sequence(seed):
         except AssertionError as error:
             failed.append((event, error))
 
+    cache.register(THING)
     cache.subscribe(THING, hear)
     running = asyncio.create_task(cache.run())
     await server.live(TROUBLED_SECONDS)
@@ -267,7 +288,7 @@ def check(seeds):
 @pytest.mark.parametrize("first", range(0, SEQUENCES, AT_A_TIME))
 def test_any_trouble_on_the_wire_ends_with_the_servers_objects_each_change_told_once(first):
     troubles = check(range(first, first + AT_A_TIME))
-    assert {"half", "lost", "garbage", "silent", "error", "foreign", "end"} <= troubles.keys()
+    assert {"dark", "half", "lost", "garbage", "silent", "error", "foreign", "end"} <= troubles.keys()
 
 
 @pytest.mark.soak
