@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from bisect import bisect_right
 from collections import Counter
 from contextlib import asynccontextmanager
 
@@ -47,6 +48,7 @@ class Server:
         self.version, self.oldest = 100, 0
         self.objects = {}
         self.history = []
+        self.versions, self.past = [0, 100], [{}, {}]
         self.snapshots = {}
         self.changed = asyncio.Event()
         self.bad_luck = 0.7
@@ -77,13 +79,23 @@ class Server:
             self.history.append((self.version, "MODIFIED" if old else "ADDED", obj))
         if self.chance.random() < 0.1:
             self.oldest = self.version
+        self.versions.append(self.version)
+        self.past.append(self.held())
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def live(self, seconds):
+    def held(self):
+        return {name: obj["metadata"]["resourceVersion"] for name, obj in self.objects.items()}
+
+    def at(self, version):
+        """Return what there was at a version, which may have been that of a bookmark between two changes."""
+        return self.past[bisect_right(self.versions, version) - 1]
+
+    async def live(self, seconds, check):
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             await asyncio.sleep(self.chance.expovariate(1 / 12))
+            check()
             for _ in range(self.chance.randrange(4)):
                 self.change()
             if self.chance.random() < self.bad_luck / 10:
@@ -227,11 +239,12 @@ class Listener:
             what(version, kind) for version, kind, obj in self.server.history if obj["metadata"]["name"] == key.name
         )
 
-    def shows(self, server):
-        wanted = {name: obj["metadata"]["resourceVersion"] for name, obj in server.objects.items()}
+    def check(self):
+        """Hold what is cached against what there was at its version, and against what was told."""
+        store = self.cache.register(THING).store
         held = {entry.key.name: entry.metadata.resource_version for entry in self.cache.entries(THING)}
-        told = {key.name: str(version) for key, version in self.known.items()}
-        return held == wanted == told
+        assert held == self.server.at(int(store.resource_version or 0))
+        assert held == {key.name: str(version) for key, version in self.known.items()}
 
 
 async def sequence(seed):
@@ -252,13 +265,14 @@ async def sequence(seed):
     cache.register(THING)
     cache.subscribe(THING, hear)
     running = asyncio.create_task(cache.run())
-    await server.live(TROUBLED_SECONDS)
+    await server.live(TROUBLED_SECONDS, listener.check)
     server.bad_luck = 0.0
-    await server.live(SETTLING_SECONDS)
+    await server.live(SETTLING_SECONDS, lambda: None)
     await asyncio.sleep(90)
     assert not running.done()
     assert not failed
-    assert listener.shows(server)
+    listener.check()
+    assert server.held() == server.at(int(cache.register(THING).store.resource_version))
     running.cancel()
     await asyncio.wait([running])
     await asyncio.sleep(0)
