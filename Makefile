@@ -51,6 +51,7 @@ lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated f
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	$(RUN) mypy --strict --config-file= examples/core
 	$(RUN) lint-imports --no-cache
 	$(RUN) kaito crds --check manifests/crds
 

@@ -20,10 +20,16 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(kubeconfig: Path) -> Iterator[Api]:
+    yield from _connected(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """How the server is reached, while it runs."""
     given = request.config.getoption("--kubeconfig")
     if given:
-        yield from _connected(Path(given))
+        yield Path(given)
         return
     folder = tmp_path_factory.mktemp("server")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -36,7 +42,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             [sys.executable, "-m", "kaito.local.cluster", "--kubeconfig", str(kubeconfig)], env=environment, stderr=log
         )
         try:
-            yield from _connected(kubeconfig)
+            yield kubeconfig
         finally:
             for process in (controllers, server):
                 process.terminate()
