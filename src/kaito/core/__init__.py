@@ -33,8 +33,8 @@ from kaito.core.errors import (
     api_error,
 )
 from kaito.core.events import EventRecorder
-from kaito.core.logs import configure_logging
-from kaito.core.manager import ControllerFactory, Manager, add_installed, installed_controllers
+from kaito.core.logs import configure_logging, log_level, set_log_level
+from kaito.core.manager import ControllerFactory, Manager, Serving, add_installed, installed_controllers
 from kaito.core.objects import (
     Key,
     Kind,
@@ -81,6 +81,7 @@ __all__ = [
     "Reconciler",
     "Result",
     "Selector",
+    "Serving",
     "Status",
     "SystemClock",
     "TooManyRequestsError",
@@ -93,10 +94,12 @@ __all__ = [
     "json_patch_from",
     "key_of",
     "load_connection",
+    "log_level",
     "merge_from",
     "owner_reference",
     "parse_quantity",
     "parse_selector",
     "parse_timestamp",
+    "set_log_level",
     "timestamp",
 ]

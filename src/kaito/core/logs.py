@@ -20,7 +20,9 @@ if _installed is None:
 else:
     sys.modules["rich"] = _installed
 
-__all__ = ["LogContext", "configure_logging", "get_logger", "log_context", "redact"]
+__all__ = ["LogContext", "configure_logging", "get_logger", "log_context", "log_level", "redact", "set_log_level"]
+
+LEVELS = ("debug", "info", "warning", "error")
 
 _SECRET_WORDS = ("token", "password", "authorization", "secret_value", "private_key")
 _REDACTED = "[redacted]"
@@ -38,14 +40,44 @@ log_context: ContextVar[LogContext | None] = ContextVar("log_context", default=N
 """What this task, and the tasks it starts, are at."""
 
 
+class _Threshold:
+    """From which level on this process logs; loggers remember their class, so the class has to ask."""
+
+    number = logging.INFO
+
+
+class _Logger(structlog.make_filtering_bound_logger(logging.NOTSET)):  # type: ignore[misc]
+    """A logger whose level can change while it is used. Errors are always logged."""
+
+    def debug(self, event: str, *args: Any, **fields: Any) -> Any:
+        return super().debug(event, *args, **fields) if _Threshold.number <= logging.DEBUG else None
+
+    def info(self, event: str, *args: Any, **fields: Any) -> Any:
+        return super().info(event, *args, **fields) if _Threshold.number <= logging.INFO else None
+
+    def warning(self, event: str, *args: Any, **fields: Any) -> Any:
+        return super().warning(event, *args, **fields) if _Threshold.number <= logging.WARNING else None
+
+
+def log_level() -> str:
+    """Return the level that this process logs from."""
+    return logging.getLevelName(_Threshold.number).lower()
+
+
+def set_log_level(level: str) -> None:
+    """Log from `level` on, from now on. Raises ValueError for one that is not one of debug, info, warning, error."""
+    if level not in LEVELS:
+        raise ValueError(f"log level {level!r} is not one of {', '.join(LEVELS)}")
+    _Threshold.number = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger().setLevel(max(_Threshold.number, logging.WARNING))
+
+
 def configure_logging(level: str = "info") -> None:
     """Send structlog and the standard library's logging to stderr as JSON, from `level` on.
 
     Raises ValueError for a level that is not one of debug, info, warning, error.
     """
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise ValueError(f"log level {level!r} is not one of debug, info, warning, error")
+    set_log_level(level)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -57,13 +89,13 @@ def configure_logging(level: str = "info") -> None:
             redact,
             structlog.processors.JSONRenderer(serializer=_dump),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=_Logger,
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter())
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    logging.basicConfig(level=max(_Threshold.number, logging.WARNING), handlers=[handler], force=True)
 
 
 def _add_context(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -1,6 +1,5 @@
 """Keeps the certificates: the Secret, the authorities in the webhook configurations, and what this process serves."""
 
-import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from kaito.core.certificates.decide import Action, Policy, decide
 from kaito.core.certificates.generation import Generation
+from kaito.core.certificates.loading import load_pair
 from kaito.core.certificates.material import SECRET_TYPE, Material, fresh, secret_data
 from kaito.core.certificates.signer import issue, read_secret
 from kaito.core.certificates.trust import distrusting
@@ -106,7 +106,7 @@ class CertificateKeeper:
         self._held = material = await self._agreed()
         trusted = [await self._trust(configuration, material) for configuration in self._trusting]
         if material.current != self._served:
-            _load(self.context, material.current)
+            load_pair(self.context, material.current.certificate, material.current.key)
             self._served = material.current
             log.info("certificate is served", secret=str(self._secret), expires=material.current.not_after.isoformat())
         return all(trusted)
@@ -190,14 +190,3 @@ class CertificateKeeper:
             log.debug("webhook configuration is not installed", kind=configuration.kind.kind, name=key.name)
             return False
         return True
-
-
-def _load(context: ssl.SSLContext, generation: Generation) -> None:
-    """Put a certificate into a context. It takes files only: one in memory, so that the key never reaches a disk."""
-    descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(generation.key + generation.certificate)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from kaito.core.clock import timestamp
 from kaito.core.events.occurrence import Occurrence, Record, Source, Writing, event_name
-from kaito.core.events.recent import Recent
 from kaito.core.kinds import EVENT
 from kaito.core.objects import Object
+from kaito.core.recent import Recent
 
 SIMILAR: Final = 10
 SIMILAR_SECONDS: Final = 600.0

@@ -16,8 +16,10 @@ from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
 from kaito.core.events import EventRecorder
 from kaito.core.logs import get_logger
+from kaito.core.manager.access import AccessFilter
 from kaito.core.manager.election import Election
-from kaito.core.manager.health import Check, HealthServer
+from kaito.core.manager.health import Check
+from kaito.core.manager.serving import MetricsServer, Serving
 from kaito.core.objects import Kind
 
 log = get_logger()
@@ -43,6 +45,7 @@ class Manager:
         clock: Clock,
         registry: CollectorRegistry,
         metrics_address: str,
+        serving: Serving | None = None,
         jitter: Jitter = system_jitter,
     ) -> None:
         self.name = name
@@ -59,7 +62,15 @@ class Manager:
         self._election: Election | None = None
         self._ready_checks: dict[str, Check] = {"caches": self._unsynced}
         self._health_checks: dict[str, Check] = {"ping": str}
-        self._server = HealthServer(metrics_address, registry, self._health_checks, self._ready_checks)
+        self._server = MetricsServer(
+            metrics_address,
+            registry,
+            self._health_checks,
+            self._ready_checks,
+            clock=clock,
+            serving=serving,
+            access=AccessFilter(client, clock),
+        )
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._groups: dict[str, asyncio.TaskGroup] = {}
@@ -75,22 +86,29 @@ class Manager:
         settings: ConnectionSettings | None = None,
         kubeconfig: str | None = None,
         metrics_address: str = "127.0.0.1:0",
+        serving: Serving | None = None,
         field_manager: str | None = None,
         clock: Clock | None = None,
     ) -> AbstractAsyncContextManager["Manager"]:
         """Return a context that yields a manager and stops it at the end. No request is made before `start` or `run`.
 
         Without `settings` the connection is found as `load_connection` does. The field manager is `name` by default.
+        Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served.
         """
         found = settings or load_connection(kubeconfig)
-        return cls._connected(name, found, metrics_address, field_manager or name, clock)
+        return cls._connected(name, found, metrics_address, serving, field_manager or name, clock or SystemClock())
 
     @classmethod
     @asynccontextmanager
     async def _connected(
-        cls, name: str, settings: ConnectionSettings, metrics_address: str, field_manager: str, clock: Clock | None
+        cls,
+        name: str,
+        settings: ConnectionSettings,
+        metrics_address: str,
+        serving: Serving | None,
+        field_manager: str,
+        clock: Clock,
     ) -> "AsyncIterator[Manager]":
-        clock = clock or SystemClock()
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -98,7 +116,7 @@ class Manager:
         client = await Client.connect(
             settings, field_manager=field_manager, user_agent=name, clock=clock, registry=registry
         )
-        manager = cls(name, client, clock=clock, registry=registry, metrics_address=metrics_address)
+        manager = cls(name, client, clock=clock, registry=registry, metrics_address=metrics_address, serving=serving)
         try:
             yield manager
         finally:
@@ -148,6 +166,11 @@ class Manager:
     def metrics_port(self) -> int:
         """The port that metrics and health are served on; 0 before the start, or when off."""
         return self._server.port
+
+    @property
+    def profiling_port(self) -> int:
+        """The port that profiles are served on; 0 before the start, or when off."""
+        return self._server.profiling_port
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT, then end what is in progress and return. A second signal ends it at once."""

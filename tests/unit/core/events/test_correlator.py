@@ -6,7 +6,7 @@ import pytest
 
 from kaito.core.events.correlator import COMBINED, Correlator
 from kaito.core.events.occurrence import Occurrence, Reference, Source
-from kaito.core.events.recent import REMEMBERED, Recent
+from kaito.core.recent import REMEMBERED, Recent
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

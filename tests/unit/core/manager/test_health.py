@@ -2,8 +2,7 @@
 
 import pytest
 
-from kaito.core import KaitoError
-from kaito.core.manager.health import HealthServer, verdict
+from kaito.core.manager.health import verdict
 
 
 def well():
@@ -14,6 +13,10 @@ def ill():
     return "a secret reason"
 
 
+def broken():
+    raise OSError("a defect of the check")
+
+
 @pytest.mark.parametrize(
     ("checks", "verbose", "exclude", "status", "text"),
     [
@@ -22,26 +25,10 @@ def ill():
         ({"a": ill, "ping": well}, False, (), 500, "[-]a failed: reason withheld\n[+]ping ok\ncheck failed\n"),
         ({"a": ill, "ping": well}, True, ("a", "unknown"), 200, "[+]a excluded: ok\n[+]ping ok\ncheck passed\n"),
         ({"a": ill}, False, ("a",), 200, "ok"),
+        ({"a": ill, "b": well}, False, ("b",), 500, "[-]a failed: reason withheld\n[+]b excluded: ok\ncheck failed\n"),
+        ({"a": broken}, False, (), 500, "[-]a failed: reason withheld\ncheck failed\n"),
+        ({}, True, (), 200, "[+]ping ok\ncheck passed\n"),
     ],
 )
 def test_a_verdict_is_in_the_api_servers_format(checks, verbose, exclude, status, text):
     assert verdict(checks, verbose=verbose, exclude=frozenset(exclude)) == (status, text)
-
-
-async def test_a_port_in_use_is_a_terminal_error_with_a_remedy():
-    first = HealthServer("127.0.0.1:0", None, {}, {})
-    await first.start()
-    try:
-        with pytest.raises(KaitoError) as caught:
-            await HealthServer(f"127.0.0.1:{first.port}", None, {}, {}).start()
-        assert caught.value.reason == "AddressInUse"
-        assert "--metrics-address" in caught.value.remedy
-    finally:
-        await first.stop()
-
-
-async def test_it_can_be_turned_off():
-    server = HealthServer("0", None, {}, {})
-    await server.start()
-    assert server.port == 0
-    await server.stop()

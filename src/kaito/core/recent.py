@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 REMEMBERED: Final = 4_096
-"""Entries of each cache of client-go's event correlator."""
+"""Entries that each of them keeps: what client-go's event correlator has."""
 
 
 class Recent(Generic[K, V]):
