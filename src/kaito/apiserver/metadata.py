@@ -3,7 +3,7 @@
 import random
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from kaito.apiserver import status
@@ -88,17 +88,25 @@ def require_name(obj: Object, target: Target) -> None:
         raise status.bad_request(words)
 
 
-def begin(obj: Object, now: str, chance: random.Random) -> None:
-    """Write the metadata of a new object. `now` is its creation time."""
+def begin(obj: Object, now: str, chance: random.Random, taken: Callable[[str], bool]) -> None:
+    """Write the metadata of a new object. `now` is its creation time; a generated name that is `taken` is left alone.
+
+    After so many names that are all taken, the last one stays, for the caller to refuse.
+    """
     metadata = obj["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
-        metadata["name"] = generated_name(metadata["generateName"], chance)
+        for _ in range(_NAMES_TRIED):
+            metadata["name"] = generated_name(metadata["generateName"], chance)
+            if not taken(metadata["name"]):
+                break
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
         metadata.pop(name, None)
     metadata["uid"] = new_uid(chance)
     metadata["creationTimestamp"] = now
 
 
+_NAMES_TRIED: Final = 8
+"""Source: `maxNameGenerationCreateAttempts` of apiserver."""
 _OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _ANNOTATION_BYTES = 256 * 1024

@@ -63,7 +63,8 @@ class Writer:
         obj = incoming(resource, obj)
         schema = self.registry.schema(resource)
         obj, seen = admission.mutate(write, obj, None, schema)
-        metadata.begin(obj, timestamp(write.now), write.gate.chance if write.gate is not None else self._chance)
+        chance = write.gate.chance if write.gate is not None else self._chance
+        metadata.begin(obj, timestamp(write.now), chance, lambda name: self._is_taken(write, name))
         if not obj["metadata"].get("name") and not resource.custom:  # those are told all that is wrong at once
             admission.refuse(resource, obj, metadata.validate(obj, resource))
         self._require_namespace(write, obj)
@@ -110,6 +111,9 @@ class Writer:
         resource = write.resource
         if key.name and self.store.get(resource.storage_key, key) is not None:
             raise status.already_exists(resource.group, resource.plural, key.name)
+
+    def _is_taken(self, write: Write, name: str) -> bool:
+        return self.store.get(write.resource.storage_key, Key(write.target.namespace, name)) is not None
 
     def _is_free(self, write: Write) -> bool:
         return self.store.get(write.resource.storage_key, write.target.key) is None
