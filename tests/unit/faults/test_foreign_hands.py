@@ -176,6 +176,7 @@ def test_what_somebody_else_did_is_undone(name: str) -> None:
     start, before = served()
 
     async def disturb(world: World) -> tuple[dict[str, Any], int]:
+        await world.clock.sleep(1)  # the processes have started, and looked for leaks
         await hand(world)
         await world.clock.sleep(SETTLING_SECONDS)
         serves(world)

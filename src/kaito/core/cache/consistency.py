@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from kaito.core.cache.entry import CacheEntry, read_entry
-from kaito.core.cache.selection import Selection
+from kaito.core.cache.selection import Scope
 from kaito.core.client import Client
 from kaito.core.objects import Key, Kind
 
@@ -12,7 +12,7 @@ _SHOWN: Final = 20
 
 
 async def differences(
-    client: Client, kind: Kind[Any], selection: Selection, streamed: Iterable[CacheEntry[Any]], version: str
+    client: Client, kind: Kind[Any], scope: Scope, streamed: Iterable[CacheEntry[Any]], version: str
 ) -> list[str]:
     """Return keys, twenty at most, of which a list at exactly `version` says something else than `streamed`.
 
@@ -23,11 +23,11 @@ async def differences(
     while True:
         page = await client.list_page(
             kind,
-            selection.namespace,
+            scope.namespace,
             resource_version=version,
             exact=True,
-            labels=selection.labels,
-            fields=selection.fields,
+            labels=scope.labels,
+            fields=scope.fields,
             limit=500,
             continue_token=token,
         )

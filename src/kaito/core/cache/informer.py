@@ -1,126 +1,189 @@
 """One kind, kept in step with the server: the store, the handlers, and those who wait to see their own writes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from kaito.core.cache.entry import CacheEntry, Event, EventType, reached, read_entry
+from kaito.core.cache.barrier import Barrier
+from kaito.core.cache.entry import CacheEntry, Event, EventType, read_entry
 from kaito.core.cache.reflector import Reflector
-from kaito.core.cache.selection import Selection
+from kaito.core.cache.selection import Resolved, Scope
 from kaito.core.cache.settings import ReflectorSettings
+from kaito.core.cache.slices import in_slices
 from kaito.core.cache.store import Store
-from kaito.core.client import Client, Write
+from kaito.core.cache.subscription import Handler, Subscription
+from kaito.core.client import Client
 from kaito.core.clock import Clock, Jitter
-from kaito.core.logs import get_logger
-from kaito.core.objects import Kind
+from kaito.core.errors import KaitoError
+from kaito.core.objects import Kind, PartialObjectMetadata
 
-log = get_logger()
-
-Handler = Callable[[Event], None]
+_RESYNC_SPREAD: Final = (0.9, 1.1)
+"""Each resync period is drawn within these factors, so that handlers do not all see everything at once."""
 
 
 class Informer:
-    """The cached objects of one kind, and what a reflector hands its deltas to. `run` never ends by itself."""
+    """The cached objects of one kind, in one scope or several. `run` never ends by itself, and is run once."""
 
     def __init__(
         self,
         kind: Kind[Any],
-        selection: Selection,
+        resolved: Resolved,
         client: Client,
         clock: Clock,
         jitter: Jitter,
         settings: ReflectorSettings,
     ) -> None:
         self.kind = kind
-        self.selection = selection
-        self.store = Store(kind)
+        self.store = Store(kind, [scope.partition for scope in resolved.scopes])
+        self.barrier = Barrier(self.store, resolved)
         self.synced = asyncio.Event()
-        self._selector = selection.selector
-        self._reflector = Reflector(kind, selection, client, self, clock, jitter, settings)
-        self._handlers: list[Handler] = []
-        self._waiting: dict[asyncio.Future[None], Write] = {}
+        self.resolved = resolved
+        self._clock = clock
+        self._jitter = jitter
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._periods: dict[Subscription, float] = {}
+        parts = [_Part(self, scope) for scope in resolved.scopes]
+        asked = replace(kind, model=PartialObjectMetadata) if resolved.mode == "metadata" else kind
+        self._reflectors = [Reflector(asked, part.scope, client, part, clock, jitter, settings) for part in parts]
+        self._group: asyncio.TaskGroup | None = None
+        self._is_stopped = False
+        self._settled = asyncio.Event()
+        """Synced, or stopped before that."""
 
-    def subscribe(self, handler: Handler) -> None:
-        """Call `handler` after each change. What is here already comes first, as initial ADDED events."""
+    @property
+    def is_faithful(self) -> bool:
+        """Whether objects are kept as the server has them, but for managedFields."""
+        return self.resolved.mode != "metadata" and all(scope.transform is None for scope in self.resolved.scopes)
+
+    def subscribe(
+        self, handler: Handler, *, kind: Kind[Any] | None = None, resync: float | None = None
+    ) -> Subscription:
+        """Call `handler` after each change. What is here already comes first, as initial ADDED events.
+
+        `resync` is its own resync period in seconds, by default the selection's. Raises KaitoError InformerStopped.
+        """
+        if self._is_stopped:
+            raise self._stop_error()
+        subscription = Subscription(kind or self.kind, handler, self._forget)
+        subscription.begin(self.store.all())
         if self.synced.is_set():
-            for entry in self.store.all():
-                _call(handler, Event(self.kind, "ADDED", entry.key, None, entry, initial=True))
-        self._handlers.append(handler)
+            subscription.informer_synced()
+        self._subscriptions = (*self._subscriptions, subscription)
+        self._periods[subscription] = self.resolved.resync if resync is None else resync
+        if self._group is not None:
+            self._start(subscription, self._group)
+        return subscription
 
     async def run(self) -> None:
-        """List and watch until cancelled."""
-        await self._reflector.run()
+        """List and watch until cancelled. Raises KaitoError InformerStopped if it has been run before."""
+        async with self._running() as group:
+            for subscription in self._subscriptions:
+                self._start(subscription, group)
+            for reflector in self._reflectors:
+                group.create_task(reflector.run(), name=f"reflector {self.kind}")
 
-    async def seen(self, write: Write) -> None:
-        """Return once the store shows `write`, or something later."""
-        if self.shows(write):
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[future] = write
-        try:
-            await future
-        finally:
-            self._waiting.pop(future, None)
+    async def wait_for_sync(self) -> None:
+        """Return once everything was listed and the handlers told. Raises KaitoError InformerStopped."""
+        await self._settled.wait()
+        if not self.synced.is_set():
+            raise self._stop_error()
 
-    def expects(self, write: Write) -> bool:
-        """Say whether the object of `write` can ever show up here; with a field selector nobody can tell."""
-        selection = self.selection
-        in_scope = selection.namespace in (None, write.key.namespace) and not selection.fields
-        return in_scope and (write.deleted or self._selector.matches(write.labels))
+    def read(self, item: msgspec.Raw, scope: Scope) -> CacheEntry[Any]:
+        """Return the entry of an object that was received, the one that is here if it is in that state.
 
-    def read(self, item: msgspec.Raw) -> CacheEntry[Any]:
-        """Return the entry of an object that was received. Raises ValueError if it is none of this kind."""
-        return read_entry(self.kind, item)
+        A second list of much the same objects so takes no room. Raises ValueError if it is none of this kind.
+        """
+        entry = read_entry(self.kind, item, self.resolved.mode, scope.transform)
+        if not self.store.holds(entry.metadata.namespace):
+            raise ValueError(f"it is in namespace {entry.metadata.namespace!r}, which was not asked for")
+        present = self.store.get(entry.key)
+        return present if present is not None and present.is_state_of(entry) else entry
 
-    async def replace(self, entries: list[CacheEntry[Any]], resource_version: str) -> None:
-        """Make a complete list the store, in one step, then tell the handlers."""
-        initial = not self.synced.is_set()
-        for event in self.store.replace(entries, resource_version):
-            self._tell(replace(event, initial=True) if initial else event)
-        self.flush()
-        self.synced.set()
+    async def replace(self, entries: list[CacheEntry[Any]], resource_version: str, partition: str) -> None:
+        """Make a complete list the contents of a partition, in one step, then tell the handlers."""
+        events = await self.store.replace(entries, resource_version, partition)
+        told = self._subscriptions  # who joins from here on has seen the new contents
+        self.barrier.flush()
+        async for event in in_slices(events):
+            for subscription in told:
+                subscription.deliver(event)
+        if self.store.is_filled() and not self.synced.is_set():
+            self.synced.set()
+            self._settled.set()
+            for subscription in self._subscriptions:
+                subscription.informer_synced()
 
     def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
         """Bring one change into the store and to the handlers."""
         event = self.store.remove(entry.key, entry) if change == "DELETED" else self.store.put(entry)
         if event is not None:
-            self._tell(event)
-        self.store.resource_version = entry.metadata.resource_version
+            for subscription in self._subscriptions:
+                subscription.deliver(event)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[asyncio.TaskGroup]:
+        if self._group is not None or self._is_stopped:
+            raise self._stop_error()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                yield group
+        finally:
+            self._group = None
+            self._is_stopped = True
+            self._settled.set()
+
+    def _start(self, subscription: Subscription, group: asyncio.TaskGroup) -> None:
+        period = self._periods[subscription]
+        subscription.start(group, *([self._resync(subscription, period)] if period > 0 else []))
+
+    async def _resync(self, subscription: Subscription, period: float) -> None:
+        """Show a handler all objects again and again, as they are at that moment."""
+        least, most = _RESYNC_SPREAD
+        while True:
+            await self._clock.sleep(period * (least + (most - least) * self._jitter()))
+            async for entry in in_slices(self.store.all()):
+                if self.store.get(entry.key) is entry:
+                    subscription.deliver(Event(self.kind, "MODIFIED", entry.key, entry, entry))
+
+    def _forget(self, subscription: Subscription) -> None:
+        self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
+        self._periods.pop(subscription, None)
+
+    def _stop_error(self) -> KaitoError:
+        return KaitoError(
+            "InformerStopped",
+            f"the informer of {self.kind} was started before"
+            if self._group
+            else f"the informer of {self.kind} is stopped",
+            terminal=True,
+            remedy="Ask the cache for a new one: `await cache.informer(kind)`.",
+        )
+
+
+class _Part:
+    """What the reflector of one scope hands its deltas to."""
+
+    def __init__(self, informer: Informer, scope: Scope) -> None:
+        self.scope = scope
+        self._informer = informer
+
+    def read(self, item: msgspec.Raw) -> CacheEntry[Any]:
+        return self._informer.read(item, self.scope)
+
+    async def replace(self, entries: list[CacheEntry[Any]], resource_version: str) -> None:
+        await self._informer.replace(entries, resource_version, self.scope.partition)
+
+    def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
+        self._informer.apply(change, entry)
+        self.bookmark(entry.metadata.resource_version)
 
     def bookmark(self, resource_version: str) -> None:
-        """Note that the store is as new as `resource_version`."""
-        self.store.resource_version = resource_version
+        self._informer.store.advance(resource_version, self.scope.partition)
 
     def flush(self) -> None:
-        """Wake who waits for a write that the store shows now."""
-        for future, write in list(self._waiting.items()):
-            if not future.done() and self.shows(write):
-                future.set_result(None)
-
-    def _tell(self, event: Event) -> None:
-        for handler in self._handlers:
-            _call(handler, event)
-
-    def shows(self, write: Write) -> bool:
-        """Say whether the store shows `write`, or something later."""
-        entry = self.store.get(write.key)
-        if write.deleted:
-            return (
-                entry is None
-                or entry.metadata.deletion_timestamp is not None
-                or (bool(write.uid) and entry.metadata.uid != write.uid)
-            )
-        if entry is not None and reached(entry.metadata.resource_version, write.resource_version):
-            return True
-        return reached(self.store.resource_version, write.resource_version)
-
-
-def _call(handler: Handler, event: Event) -> None:
-    """Call a handler; one that raises loses this event and disturbs nobody else."""
-    try:
-        handler(event)
-    except Exception:
-        log.exception("a handler failed", kind=str(event.kind), key=str(event.key), type=event.type)
+        self._informer.barrier.flush()

@@ -27,7 +27,7 @@ from kaito.core.cache.exchange import (
     WatchRefused,
 )
 from kaito.core.cache.list_watch import ANY_VERSION, LATEST, Moment, State, step
-from kaito.core.cache.selection import Selection
+from kaito.core.cache.selection import Scope
 from kaito.core.cache.settings import ReflectorSettings
 from kaito.core.client import Client
 from kaito.core.client.codec import RawEvent, read_bookmark
@@ -76,7 +76,7 @@ class Reflector:
     def __init__(
         self,
         kind: Kind[Any],
-        selection: Selection,
+        scope: Scope,
         client: Client,
         target: Deltas,
         clock: Clock,
@@ -84,7 +84,7 @@ class Reflector:
         settings: ReflectorSettings,
     ) -> None:
         self._kind = kind
-        self._selection = selection
+        self._scope = scope
         self._client = client
         self._target = target
         self._clock = clock
@@ -115,14 +115,14 @@ class Reflector:
     async def _list(self, action: FetchPage) -> Message:
         if not action.continue_token:
             self._pages = []
-        selection = self._selection
+        scope = self._scope
         try:
             page = await self._client.list_page(
                 self._kind,
-                selection.namespace,
+                scope.namespace,
                 resource_version=action.resource_version,
-                labels=selection.labels,
-                fields=selection.fields,
+                labels=scope.labels,
+                fields=scope.fields,
                 limit=action.limit,
                 continue_token=action.continue_token,
             )
@@ -177,10 +177,10 @@ class Reflector:
         try:
             opened = await self._client.open_watch(
                 self._kind,
-                self._selection.namespace,
+                self._scope.namespace,
                 resource_version=action.resource_version,
-                labels=self._selection.labels,
-                fields=self._selection.fields,
+                labels=self._scope.labels,
+                fields=self._scope.fields,
                 timeout=action.timeout_seconds,
                 initial_events=stream.initial is not None,
             )
@@ -236,7 +236,7 @@ class Reflector:
 
     async def _check(self, entries: list[CacheEntry[Any]], version: str) -> None:
         try:
-            found = await differences(self._client, self._kind, self._selection, entries, version)
+            found = await differences(self._client, self._kind, self._scope, entries, version)
         except KaitoError as error:
             log.warning("cannot check what was streamed", kind=str(self._kind), version=version, error=str(error))
             return

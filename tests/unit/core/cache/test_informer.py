@@ -30,7 +30,7 @@ async def cache(api, client, thing):
     slept: list[float] = []
     made = Cache(client, clock=Hurried(), jitter=lambda: 0.0, reflector=ReflectorSettings(streaming=False))
     made.slept, made.events = slept, []
-    made.register(thing, Selection("ns"))
+    made.register(thing, Selection("ns", resync=0))
     made.subscribe(thing, made.events.append)
     running = asyncio.create_task(made.run())
     yield made

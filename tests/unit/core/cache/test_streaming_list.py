@@ -40,7 +40,7 @@ async def start(client, thing):
     def begin(**settings):
         made = Cache(client, clock=Hurried(), jitter=lambda: 0.0, reflector=ReflectorSettings(**settings))
         made.clock, made.events = made._clock, []
-        made.register(thing, Selection("ns"))
+        made.register(thing, Selection("ns", resync=0))
         made.subscribe(thing, made.events.append)
         running.append(asyncio.create_task(made.run()))
         return made
