@@ -243,7 +243,7 @@ class Listener:
         """Hold what is cached against what there was at its version, and against what was told."""
         store = self.cache.register(THING).store
         held = {entry.key.name: entry.metadata.resource_version for entry in self.cache.entries(THING)}
-        assert held == self.server.at(int(store.resource_version or 0))
+        assert held == self.server.at(int(store.resource_version() or 0))
         assert held == {key.name: str(version) for key, version in self.known.items()}
 
 
@@ -272,7 +272,7 @@ async def sequence(seed):
     assert not running.done()
     assert not failed
     listener.check()
-    assert server.held() == server.at(int(cache.register(THING).store.resource_version))
+    assert server.held() == server.at(int(cache.register(THING).store.resource_version()))
     running.cancel()
     await asyncio.wait([running])
     await asyncio.sleep(0)
