@@ -12,11 +12,18 @@ from kaito.core.client import (
     ObjectList,
     WatchEvent,
     WriteOptions,
+    Written,
+    create_or_patch,
+    create_or_update,
+    install_custom_resources,
     json_patch_from,
     load_connection,
     merge_from,
+    retry_on_conflict,
+    uninstall_custom_resources,
 )
 from kaito.core.clock import Clock, SystemClock, parse_timestamp, timestamp
+from kaito.core.conditions import condition, with_condition, without_condition
 from kaito.core.controller import DONE, Controller, Reconciler, Result
 from kaito.core.errors import (
     AlreadyExistsError,
@@ -33,6 +40,7 @@ from kaito.core.errors import (
     api_error,
 )
 from kaito.core.events import EventRecorder
+from kaito.core.finalizers import Finalized, Finalizers, add_finalizer, contains_finalizer, remove_finalizer
 from kaito.core.logs import configure_logging, log_level, set_log_level
 from kaito.core.manager import ControllerFactory, Manager, Serving, add_installed, installed_controllers
 from kaito.core.objects import (
@@ -45,6 +53,13 @@ from kaito.core.objects import (
     key_of,
     owner_reference,
 )
+from kaito.core.owners import (
+    AlreadyOwnedError,
+    has_owner_reference,
+    remove_owner_reference,
+    set_controller_reference,
+    set_owner_reference,
+)
 from kaito.core.quantity import parse_quantity
 from kaito.core.selectors import Selector, parse_selector
 
@@ -53,6 +68,7 @@ __all__ = [
     "DONE",
     "OWNER_INDEX",
     "AlreadyExistsError",
+    "AlreadyOwnedError",
     "ApiError",
     "Cache",
     "CacheEntry",
@@ -66,6 +82,8 @@ __all__ = [
     "Event",
     "EventRecorder",
     "ExpiredError",
+    "Finalized",
+    "Finalizers",
     "ForbiddenError",
     "InvalidError",
     "KaitoError",
@@ -87,9 +105,17 @@ __all__ = [
     "TooManyRequestsError",
     "WatchEvent",
     "WriteOptions",
+    "Written",
+    "add_finalizer",
     "add_installed",
     "api_error",
+    "condition",
     "configure_logging",
+    "contains_finalizer",
+    "create_or_patch",
+    "create_or_update",
+    "has_owner_reference",
+    "install_custom_resources",
     "installed_controllers",
     "json_patch_from",
     "key_of",
@@ -100,6 +126,14 @@ __all__ = [
     "parse_quantity",
     "parse_selector",
     "parse_timestamp",
+    "remove_finalizer",
+    "remove_owner_reference",
+    "retry_on_conflict",
+    "set_controller_reference",
     "set_log_level",
+    "set_owner_reference",
     "timestamp",
+    "uninstall_custom_resources",
+    "with_condition",
+    "without_condition",
 ]

@@ -116,7 +116,7 @@ def key_of(obj: Mapping[str, Any]) -> Key:
     return Key(metadata.get("namespace", ""), metadata.get("name", ""))
 
 
-def owner_reference(owner: Mapping[str, Any], *, controller: bool = True) -> Object:
+def owner_reference(owner: Mapping[str, Any], *, controller: bool = True, block_owner_deletion: bool = True) -> Object:
     """Return the JSON owner reference to `owner`, which must carry apiVersion, kind, name and uid."""
     return {
         "apiVersion": owner["apiVersion"],
@@ -124,5 +124,5 @@ def owner_reference(owner: Mapping[str, Any], *, controller: bool = True) -> Obj
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
         "controller": controller,
-        "blockOwnerDeletion": True,
+        "blockOwnerDeletion": block_owner_deletion,
     }

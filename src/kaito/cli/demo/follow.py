@@ -9,9 +9,9 @@ from rich.status import Status
 from kaito.cli.explain import chain
 from kaito.cli.kinds import MACHINE, WORKSPACE, WORKSPACE_LABEL
 from kaito.core import ApiError, Client, Clock, ConnectionLostError, Key, Object, parse_timestamp
+from kaito.core.conditions import condition
 from kaito.core.errors import KaitoError
 from kaito.core.kinds import POD
-from kaito.local.controllers.conditions import condition
 
 POLL_SECONDS = 0.5
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kaito.api import Condition
+from kaito.api import Condition, ConditionStatus
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Failure, Wait
-from kaito.core.clock import timestamp
+from kaito.core.conditions import transition_time
 
 _BEFORE_NODES: Final = frozenset({"accept", "size"})
 _AFTER_NODES: Final = frozenset({"", "serve"})
@@ -61,14 +61,12 @@ def conditions(snapshot: Snapshot, standing: Standing, now: datetime, *, answers
 def condition(snapshot: Snapshot, name: str, verdict: tuple[bool, str, str], now: datetime) -> Condition:
     """Return one condition; its time moves only when its status does."""
     holds, reason, message = verdict
-    before = snapshot.workspace.status.condition(name)
-    status = "True" if holds else "False"
-    moved = before is None or before.status != status
+    status: ConditionStatus = "True" if holds else "False"
     return Condition(
         type=name,
-        status="True" if holds else "False",
+        status=status,
         reason=reason,
         message=message,
-        last_transition_time=timestamp(now) if moved or before is None else before.last_transition_time,
+        last_transition_time=transition_time(snapshot.workspace.status.condition(name), status, now),
         observed_generation=snapshot.workspace.metadata.generation,
     )

@@ -3,7 +3,10 @@
 from kaito.core.client.applied import LiveObjects
 from kaito.core.client.apply import APPLIED_ANNOTATION
 from kaito.core.client.client import Client
+from kaito.core.client.conflict import retry_on_conflict
 from kaito.core.client.connection import ConnectionSettings, from_kubeconfig, in_cluster, load_connection, pod_namespace
+from kaito.core.client.create_or_update import Mutate, Written, create_or_patch, create_or_update
+from kaito.core.client.custom_resources import install_custom_resources, uninstall_custom_resources
 from kaito.core.client.discovery import Resource
 from kaito.core.client.fence import fenced, require_permission
 from kaito.core.client.options import FieldValidation, WriteOptions
@@ -18,6 +21,7 @@ __all__ = [
     "ConnectionSettings",
     "FieldValidation",
     "LiveObjects",
+    "Mutate",
     "ObjectList",
     "PatchType",
     "Reader",
@@ -25,13 +29,19 @@ __all__ = [
     "WatchEvent",
     "Write",
     "WriteOptions",
+    "Written",
+    "create_or_patch",
+    "create_or_update",
     "fenced",
     "from_kubeconfig",
     "in_cluster",
+    "install_custom_resources",
     "json_patch_from",
     "load_connection",
     "merge_from",
     "pod_namespace",
     "recording",
     "require_permission",
+    "retry_on_conflict",
+    "uninstall_custom_resources",
 ]

@@ -12,24 +12,25 @@ from typing import Any, Final
 import orjson
 
 from kaito.core.client.meaning import already_says
-from kaito.core.objects import Object, owner_reference
+from kaito.core.objects import Object
+from kaito.core.owners import set_controller_reference
 
 APPLIED_ANNOTATION: Final = "kaito.sh/applied"
 """Holds the digest of what was applied last."""
 
 
-def desired_object(obj: Object, owner: Mapping[str, Any] | None) -> Object:
-    """Return a private copy of `obj` as it is to be, with `owner` as its controller.
+def desired_object(obj: Object, owner: Mapping[str, Any] | None, namespace: str) -> Object:
+    """Return a private copy of `obj` as it is to be, in `namespace` and with `owner` as its controller.
 
     A Secret's `stringData` becomes `data`, which is what the server keeps of it.
     """
     desired: Object = orjson.loads(orjson.dumps(obj))
     metadata = desired.setdefault("metadata", {})
     metadata.pop("managedFields", None)
+    if namespace:
+        metadata["namespace"] = namespace
     if owner is not None:
-        reference = owner_reference(owner)
-        others = [ref for ref in metadata.get("ownerReferences") or () if ref.get("uid") != reference["uid"]]
-        metadata["ownerReferences"] = [*others, reference]
+        set_controller_reference(owner, desired)
     if desired.get("kind") == "Secret" and "stringData" in desired:
         data = desired.setdefault("data", {})
         for name, text in (desired.pop("stringData") or {}).items():

@@ -119,9 +119,7 @@ class Client(Reader):
         said = self._defaults.with_options(options)
         parameters = said.apply_parameters(force=force)
         key = self._complete(resource, key_of(obj))
-        desired = desired_object(obj, owner)
-        if key.namespace:
-            desired["metadata"]["namespace"] = key.namespace
+        desired = desired_object(obj, owner, key.namespace)
         mark = digest(desired)
         if not said.dry_run and (live := self._applied.find(desired, key, subresource, mark)) is not None:
             return live

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 

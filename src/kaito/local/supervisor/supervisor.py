@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from kaito.core import load_connection
+from kaito.api.crd import crds
+from kaito.core import Client, install_custom_resources, load_connection
 from kaito.core.clock import Clock, SystemClock
 from kaito.core.errors import ForbiddenError, KaitoError
 from kaito.core.logs import get_logger
 from kaito.local.machines import MachineRoom, MachineRoomSettings
 from kaito.local.processes import Child, ChildSpec, Records, end_leftovers, identify
 from kaito.local.supervisor import specs
-from kaito.local.supervisor.custom_resources import install_custom_resources
 from kaito.local.supervisor.kubeconfig import make_token, write_kubeconfig
 from kaito.local.supervisor.ranges import claim_ranges, write_ranges
 from kaito.local.supervisor.readiness import wait_ready
@@ -78,7 +78,11 @@ class Supervisor:
 
     async def _start_custom_resources(self) -> None:
         async with self._step("Custom resources (Workspace, Machine)"):
-            await install_custom_resources(self._settings.client_kubeconfig, self._clock)
+            admin = await Client.connect(load_connection(str(self._settings.client_kubeconfig)), field_manager="kaito")
+            try:
+                await install_custom_resources(admin, crds(), clock=self._clock)
+            finally:
+                await admin.close()
             await self._webhook.install()
 
     async def _start_service_accounts(self) -> None:

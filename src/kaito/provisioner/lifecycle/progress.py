@@ -6,7 +6,8 @@ from typing import Literal
 
 from kaito.api.machine import INITIALIZED, LAUNCHED, READY, REGISTERED, Machine, MachineCondition
 from kaito.api.meta import ConditionStatus
-from kaito.core.clock import parse_timestamp, timestamp
+from kaito.core.clock import parse_timestamp
+from kaito.core.conditions import transition_time
 from kaito.core.errors import KaitoError
 from kaito.provisioner.clouds import Instance
 from kaito.provisioner.limits import Limits
@@ -106,9 +107,7 @@ class Progress:
 def with_condition(machine: Machine, wanted: MachineCondition, now: datetime) -> Machine:
     """Return the Machine with one condition replaced or added, Ready last."""
     old = machine.condition(wanted.type)
-    moved = old is None or old.status != wanted.status or not old.last_transition_time
-    since = timestamp(now) if moved or old is None else old.last_transition_time
-    new = wanted.model_copy(update={"last_transition_time": since})
+    new = wanted.model_copy(update={"last_transition_time": transition_time(old, wanted.status, now)})
     conditions = [new if one.type == wanted.type else one for one in machine.status.conditions]
     if old is None:
         conditions.append(new)

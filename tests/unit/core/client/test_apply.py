@@ -14,27 +14,27 @@ def config_map(**data):
 
 
 def applied(obj):
-    desired = desired_object(obj, None)
+    desired = desired_object(obj, None, "")
     return marked(desired, digest(desired))
 
 
 def test_the_caller_keeps_its_object_unchanged():
     mine = config_map(a="1")
-    desired = desired_object(mine, OWNER)
+    desired = desired_object(mine, OWNER, "")
     desired["data"]["a"] = "2"
     assert mine == config_map(a="1")
 
 
 def test_the_owner_controls_and_stands_once():
-    once = desired_object(config_map(), OWNER)
-    twice = desired_object(once, OWNER)
+    once = desired_object(config_map(), OWNER, "")
+    twice = desired_object(once, OWNER, "")
     assert once["metadata"]["ownerReferences"] == twice["metadata"]["ownerReferences"]
     assert once["metadata"]["ownerReferences"][0]["controller"] is True
 
 
 def test_the_text_of_a_secret_becomes_data():
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"token": "x"}}
-    desired = desired_object(secret, None)
+    desired = desired_object(secret, None, "")
     assert "stringData" not in desired
     assert base64.b64decode(desired["data"]["token"]) == b"x"
 
@@ -54,6 +54,6 @@ def test_the_digest_does_not_depend_on_the_order_of_fields():
     ],
 )
 def test_an_object_is_left_alone_only_if_digest_and_content_agree(live, wanted, left_alone):
-    desired = desired_object(wanted, None)
+    desired = desired_object(wanted, None, "")
     assert is_applied(live, desired, digest(desired)) is left_alone
     assert APPLIED_ANNOTATION not in desired["metadata"].get("annotations", {})

@@ -4,7 +4,7 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 from kaito.local.controllers.deployment.decide import (
     DESIRED_REPLICAS,
     REVISION,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaito.core.clock import timestamp
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 from kaito.local.controllers.job.decide import Decision, decide
 from kaito.local.controllers.job.indexes import COMPLETION_INDEX, format_indexes, parse_indexes
 from kaito.local.controllers.job.pods import TRACKING, pod_from

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp, timestamp
-from kaito.local.controllers.conditions import condition, with_condition, without_condition
+from kaito.core.conditions import condition, with_condition, without_condition
 from kaito.local.controllers.deployment.rolling import available, desired_replicas, limits, size
 
 PROGRESS_DEADLINE_SECONDS = 600

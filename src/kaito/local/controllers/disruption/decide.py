@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp, timestamp
-from kaito.local.controllers.conditions import with_condition
+from kaito.core.conditions import with_condition
 from kaito.local.controllers.pods import is_active, is_ready, is_terminating
 
 EVICTION_TIMEOUT = timedelta(minutes=2)

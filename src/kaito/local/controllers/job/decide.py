@@ -12,7 +12,7 @@ from typing import Literal
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp, timestamp
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 from kaito.local.controllers.job import replacement
 from kaito.local.controllers.job.counting import Count, count
 from kaito.local.controllers.job.outcome import COMPLETE, FAILED, Outcome, finished, outcome, with_outcome

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp, timestamp
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 from kaito.local.controllers.job.counting import Count
 from kaito.local.controllers.job.pods import has_failed, phase, tracked
 from kaito.local.controllers.job.policy import success, verdict

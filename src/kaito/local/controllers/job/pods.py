@@ -9,8 +9,8 @@ from datetime import datetime
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp
+from kaito.core.conditions import condition
 from kaito.core.kinds import JOB
-from kaito.local.controllers.conditions import condition
 from kaito.local.controllers.job.indexes import COMPLETION_INDEX
 from kaito.local.controllers.pod_template import pod_of_template
 from kaito.local.controllers.pods import is_terminating

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp, timestamp
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 from kaito.local.controllers.scheduler.taints import NOT_READY, UNREACHABLE, tolerates
 
 GRACE_PERIOD = timedelta(seconds=40)

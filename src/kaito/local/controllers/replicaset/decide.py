@@ -11,8 +11,8 @@ from typing import Any
 
 from kaito.core import Object
 from kaito.core.clock import parse_timestamp
+from kaito.core.conditions import condition
 from kaito.core.kinds import REPLICA_SET
-from kaito.local.controllers.conditions import condition
 from kaito.local.controllers.deployment.rolling import desired_replicas
 from kaito.local.controllers.pod_template import pod_of_template
 from kaito.local.controllers.pods import is_active, is_available, is_ready, node_name, ready_since, restarts

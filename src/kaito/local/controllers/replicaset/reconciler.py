@@ -14,9 +14,9 @@ from kaito.core import (
     Result,
 )
 from kaito.core.clock import timestamp
+from kaito.core.conditions import with_condition
 from kaito.core.kinds import POD, REPLICA_SET
 from kaito.local.controllers.adoption import adopt
-from kaito.local.controllers.conditions import with_condition
 from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.pod_writes import PodWrites
 from kaito.local.controllers.replicaset.decide import Decision, decide, pod_from

@@ -20,8 +20,8 @@ from kaito.core import (
     key_of,
 )
 from kaito.core.clock import timestamp
+from kaito.core.conditions import condition
 from kaito.core.kinds import NODE, POD
-from kaito.local.controllers.conditions import condition
 from kaito.local.controllers.event_source import event_source
 from kaito.local.controllers.pods import is_terminal, node_name
 from kaito.local.controllers.scheduler.decide import Candidate, host_ports, place, wants_scheduling

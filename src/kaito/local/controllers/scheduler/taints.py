@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kaito.core import Object
-from kaito.local.controllers.conditions import condition
+from kaito.core.conditions import condition
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
