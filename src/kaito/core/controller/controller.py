@@ -200,13 +200,14 @@ class Controller:
             self._queue,
             self._metrics,
             self._bound,
+            count=self._workers,
             timeout=self._timeout,
             recover_panics=self._recover_panics,
         )
         log.info("starting workers", controller=self.name, workers=self._workers)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(), name=f"{self.name} delays")
-            for number in range(self._workers):
+            for number in range(workers.count):
                 group.create_task(workers.work(), name=f"{self.name} worker {number}")
 
     @property

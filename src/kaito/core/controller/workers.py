@@ -20,7 +20,7 @@ BARRIER_SECONDS: Final = 5.0
 """Longest wait for the cache to show our own writes, from controller-runtime's read-your-own-writes."""
 
 TURN_SECONDS: Final = 0.005
-"""How long reconciles that never wait may follow one another before other tasks get their turn."""
+"""How long reconciles that never wait may follow one another, in all workers, before other tasks get their turn."""
 
 
 class Reconciler(Protocol):
@@ -32,7 +32,7 @@ class Reconciler(Protocol):
 
 
 class Workers:
-    """The workers of one controller. `timeout` limits a reconcile, in seconds; None or 0 sets no limit."""
+    """The `count` workers of one controller. `timeout` limits a reconcile, in seconds; None or 0 sets no limit."""
 
     def __init__(
         self,
@@ -42,9 +42,11 @@ class Workers:
         metrics: ControllerMetrics,
         around: Surroundings,
         *,
+        count: int,
         timeout: float | None,
         recover_panics: bool,
     ) -> None:
+        self.count = count
         self._name = name
         self._reconciler = reconciler
         self._queue = queue
@@ -56,14 +58,14 @@ class Workers:
         self._writes: dict[Key, tuple[Write, ...]] = {}
 
     async def work(self) -> None:
-        """Reconcile one key after the other until the queue is shut down."""
-        turn_began = self._clock.monotonic()
+        """Be one of the workers: reconcile one key after the other until the queue is shut down."""
+        turn, turn_began = TURN_SECONDS / self.count, self._clock.monotonic()
         while (item := await self._queue.get()) is not None:
             try:
                 ended = await self._process(item)
             finally:
                 self._queue.done(item.key)
-            if ended - turn_began > TURN_SECONDS:
+            if ended - turn_began > turn:
                 await asyncio.sleep(0)
                 turn_began = self._clock.monotonic()
 

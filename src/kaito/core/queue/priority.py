@@ -9,8 +9,9 @@ import itertools
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,8 +19,7 @@ AGEING: Final = 8
 """Every so many pops the key that has waited longest goes first, whatever its priority."""
 
 
-@dataclass(slots=True, eq=False)
-class Item(Generic[K]):
+class Item(msgspec.Struct, Generic[K], eq=False, gc=False):
     """A key that waits: until `ready_at`, or (None) for a worker since `ready_since`."""
 
     key: K
