@@ -2,7 +2,7 @@
 
 from kaito.core.controller.channel import Channel, ChannelSource
 from kaito.core.controller.controller import Controller, MakeQueue
-from kaito.core.controller.handlers import Mapping, by_type, from_object, itself, owners
+from kaito.core.controller.handlers import Mapping, by_type, from_object, itself, owners_of
 from kaito.core.controller.metrics import ControllerMetricFamilies
 from kaito.core.controller.outcome import DONE, Outcome, Result, outcome_of
 from kaito.core.controller.predicates import (
@@ -54,7 +54,7 @@ __all__ = [
     "not_",
     "object_is",
     "outcome_of",
-    "owners",
+    "owners_of",
     "reconcile_id",
     "resource_version_changed",
     "selected_by",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kaito.core.clock import Clock, deadline
-from kaito.core.controller.handlers import Mapping, itself, owners
+from kaito.core.controller.handlers import Mapping, itself, owners_of
 from kaito.core.controller.metrics import ControllerMetrics
 from kaito.core.controller.predicates import Predicate
 from kaito.core.controller.sources import KindSource, Source
@@ -91,7 +91,7 @@ class Controller:
                     remedy="Call `watching` first, or name the owner.",
                 )
             owner = self.kinds[0]
-        return self.watching(kind, to=owners(owner, self._is_namespaced, controller_only=controller_only), when=when)
+        return self.watching(kind, to=owners_of(owner, self._is_namespaced, controller_only=controller_only), when=when)
 
     def fed_by(self, source: Source) -> "Controller":
         """Reconcile the keys that `source` puts into the queue. Added to a running controller, it begins at once."""

@@ -15,7 +15,7 @@ def itself(event: Event) -> Iterable[Key]:
     return () if event.old is None and event.new is None else (event.key,)
 
 
-def owners(
+def owners_of(
     owner: Kind[Any],
     is_namespaced: Callable[[Kind[Any]], bool | None] = lambda kind: kind.namespaced,
     *,

@@ -5,7 +5,7 @@ import pytest
 
 from kaito.core import Event, Key, Kind
 from kaito.core.cache.entry import read_entry
-from kaito.core.controller import by_type, from_object, itself, owners
+from kaito.core.controller import by_type, from_object, itself, owners_of
 
 POD = Kind("v1", "Pod", dict)
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", dict)
@@ -60,18 +60,18 @@ A, B = Key("ns", "a"), Key("ns", "b")
     ],
 )
 def test_an_object_stands_for_its_owners_before_and_now_by_group_and_kind(old, new, keys):
-    assert list(dict.fromkeys(owners(REPLICA_SET)(event(old, new)))) == keys
+    assert list(dict.fromkeys(owners_of(REPLICA_SET)(event(old, new)))) == keys
 
 
 def test_owners_that_do_not_control_it_can_be_left_out():
-    mapping = owners(REPLICA_SET, controller_only=True)
+    mapping = owners_of(REPLICA_SET, controller_only=True)
     assert mapping(event(None, owned(reference("a", controller=False), reference("b")))) == [B]
 
 
 @pytest.mark.parametrize(("namespaced", "namespace"), [(True, "ns"), (None, "ns"), (False, "")])
 def test_an_owner_without_namespaces_has_a_key_without_one(namespaced, namespace):
     node = Kind("apps/v1", "ReplicaSet", dict, namespaced=namespaced)
-    for mapping in (owners(node), owners(REPLICA_SET, lambda _kind: namespaced)):
+    for mapping in (owners_of(node), owners_of(REPLICA_SET, lambda _kind: namespaced)):
         assert mapping(event(None, owned(reference("a")))) == [Key(namespace, "a")]
 
 
