@@ -69,11 +69,13 @@ class KindSource:
                 for key in mapping(event):
                     add(key, priority=priority)
 
-        cache = self.cache or around.cache
-        cache.subscribe(self.kind, receive)
-        await cache.wait_for_sync((self.kind,))
-        started()
-        await asyncio.Event().wait()
+        subscription = (self.cache or around.cache).subscribe(self.kind, receive)
+        try:
+            await subscription.synced.wait()
+            started()
+            await asyncio.Event().wait()
+        finally:
+            subscription.remove()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A controller on virtual time, with a cache that the test fills and a reconciler that does what the test says."""
 
 import asyncio
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -27,9 +28,7 @@ class FakeCache:
 
     def subscribe(self, _kind, handler):
         self.handlers.append(handler)
-
-    async def wait_for_sync(self, _kinds):
-        await self.synced.wait()
+        return SimpleNamespace(synced=self.synced, remove=lambda: self.handlers.remove(handler))
 
     def shows(self, _writes):
         return self.seen.is_set()

@@ -7,6 +7,7 @@ import pytest
 
 from kaito.core import Controller, Event, Key
 from kaito.core.cache.entry import read_entry
+from kaito.core.cache.store import Store
 from kaito.core.controller import KindSource, itself, labels_changed
 from kaito.core.queue import WorkQueue
 
@@ -90,3 +91,27 @@ async def test_another_cluster_is_watched_through_a_cache_of_its_own(source, thi
     assert (len(other.handlers), len(cache.handlers)) == (1, 0)
     Controller("c", scripted).fed_by(KindSource(thing, itself, cache=other)).bind(surroundings)
     assert cache.registered == []
+
+
+async def test_it_hears_nothing_more_once_it_has_ended(thing, cache, clock, surroundings):
+    feeding = asyncio.create_task(KindSource(thing, itself).feed(WorkQueue(clock), surroundings, lambda: None))
+    await clock.settle()
+    assert len(cache.handlers) == 1
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+    assert cache.handlers == []
+
+
+async def test_a_deletion_that_only_a_list_told_of_has_the_last_known_object_and_says_so(source, thing):
+    seen = []
+    queue, tell = await source(to=lambda event: seen.append(event) or [event.key])
+    last = entry(thing, "1", labels={"a": "b"})
+    store = Store(thing)
+    for listed in ([last], []):
+        for event in await store.replace(listed, "1"):
+            tell(event)
+    assert [(event.type, event.old, event.final_state_unknown) for event in seen] == [
+        ("ADDED", None, False),
+        ("DELETED", last, True),
+    ]
+    assert len(queue) == 1
