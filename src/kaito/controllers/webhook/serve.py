@@ -56,6 +56,6 @@ def serve_webhook(manager: Manager, options: WebhookOptions, catalogue: Catalogu
     )
     server.register(VALIDATE_PATH, admission.validate)
     server.register(MUTATE_PATH, admission.mutate)
-    manager.add_runnable(keeper.run, needs_leadership=False)
-    manager.add_runnable(server.run, needs_leadership=False)
+    manager.add_server(keeper.run)
+    manager.add_server(server.run, ready=server.wait_until_listening)
     manager.add_ready_check("webhook", lambda: keeper.unready() or server.unready())

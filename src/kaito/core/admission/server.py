@@ -61,6 +61,7 @@ class WebhookServer:
         self._answers: dict[str, _Answer] = {}
         self._broken: asyncio.Event = asyncio.Event()
         self._defect: Exception | None = None
+        self._began = asyncio.Event()
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post("/{path:.*}", self._serve)
         self._listener = Listener(
@@ -119,10 +120,15 @@ class WebhookServer:
         """Return why no request is answered, or nothing. For /readyz."""
         return "" if self._off or self.listening else "it does not listen"
 
+    async def wait_until_listening(self) -> None:
+        """Return once it listens; at the start of `run` where it is off. For `Manager.add_server`."""
+        await self._began.wait()
+
     async def start(self) -> None:
         """Begin to listen. Raises KaitoError AddressInUse."""
         if not self._off:
             await self._listener.start()
+        self._began.set()
 
     async def stop(self) -> None:
         """Stop to listen; requests that are being answered get their answers first."""

@@ -12,6 +12,7 @@ from kaito.core.clock import Clock
 from kaito.core.election import Leadership, new_identity
 from kaito.core.errors import KaitoError
 from kaito.core.events import EventRecorder
+from kaito.core.manager.groups import Failures
 from kaito.core.objects import Key
 
 REASON: Final = "LeaderElection"
@@ -29,6 +30,7 @@ class Election:
         clock: Clock,
         events: EventRecorder,
         registry: CollectorRegistry,
+        failures: Failures,
     ) -> None:
         namespace = namespace or pod_namespace()
         if not namespace:
@@ -39,6 +41,7 @@ class Election:
                 remedy="Give one with --leader-election-namespace.",
             )
         self._events = events
+        self._failures = failures
         slow_path = Counter(
             "leader_election_slowpath",
             "Renewals that had to read the Lease first.",
@@ -69,7 +72,7 @@ class Election:
                 return
             self._record("became leader")
             async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self.leadership.keep(), name="leader election")
+                keeping = group.create_task(self._failures.noting(self.leadership.keep()), name="leader election")
                 try:
                     yield True
                 finally:

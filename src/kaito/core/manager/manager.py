@@ -14,28 +14,35 @@ from kaito.core.cache import Cache, Selection
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
+from kaito.core.errors import KaitoError
 from kaito.core.events import EventRecorder
 from kaito.core.logs import get_logger
 from kaito.core.manager.access import AccessFilter
 from kaito.core.manager.election import Election
+from kaito.core.manager.groups import Failures, Ready, Runnable, RunnableGroup, stopped
 from kaito.core.manager.health import Check
 from kaito.core.manager.serving import MetricsServer, Serving
+from kaito.core.manager.work import Work
 from kaito.core.objects import Kind
 
 log = get_logger()
 
 GRACE_SECONDS: Final = 30.0
-"""How long reconciles may take to end after a signal, from controller-runtime."""
+"""How long reconciles may take to end after a signal, by default: controller-runtime's."""
 EVENT_FLUSH_SECONDS: Final = 5.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _GC_THRESHOLDS: Final = (50_000, 20, 100)
 """A large cache makes full collections long; it holds no cycles."""
 
-Runnable = Callable[[], Coroutine[Any, Any, None]]
-
 
 class Manager:
-    """Owns client, cache and controllers. Use it as `async with Manager.connect(…) as manager`."""
+    """Owns client, cache and controllers. Use it as `async with Manager.connect(…) as manager`.
+
+    What it runs starts in this order, and stops in the opposite one: metrics and probes; servers; caches; what every
+    replica runs; controllers that warm up; and, on the replica that leads, controllers and then runnables. Reconciles
+    have `grace` seconds to end (0: none, negative: for ever); those that take longer are cut off, and the manager fails
+    with KaitoError GraceExceeded. It is started once.
+    """
 
     def __init__(
         self,
@@ -46,6 +53,7 @@ class Manager:
         registry: CollectorRegistry,
         metrics_address: str,
         serving: Serving | None = None,
+        grace: float = GRACE_SECONDS,
         jitter: Jitter = system_jitter,
     ) -> None:
         self.name = name
@@ -56,9 +64,13 @@ class Manager:
         self.events = EventRecorder(client, name, clock, registry)
         client.compare_with(self.cache)
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
-        self._controllers: list[Controller] = []
-        self._runnables: list[Runnable] = []
-        self._standby: list[Runnable] = []
+        self._all_caches: list[Cache] = []
+        self._failures = Failures()
+        self._servers = RunnableGroup("servers", self._failures)
+        self._caches = RunnableGroup("caches", self._failures)
+        self._standby = RunnableGroup("runnables of every replica", self._failures)
+        self._runnables = RunnableGroup("runnables", self._failures, self._fenced)
+        self._work = Work(clock, grace, self._failures, self._fenced, lambda: self._deposed)
         self._election: Election | None = None
         self._ready_checks: dict[str, Check] = {"caches": self._unsynced}
         self._health_checks: dict[str, Check] = {"ping": str}
@@ -73,10 +85,9 @@ class Manager:
         )
         self._started = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._groups: dict[str, asyncio.TaskGroup] = {}
-        self._working: dict[Controller, asyncio.Task[None]] = {}
-        self._elected = asyncio.Event()
+        self._was_started = False
         self._running: asyncio.Task[None] | None = None
+        self.add_cache(self.cache)
 
     @classmethod
     def connect(
@@ -89,48 +100,36 @@ class Manager:
         serving: Serving | None = None,
         field_manager: str | None = None,
         clock: Clock | None = None,
+        grace: float = GRACE_SECONDS,
     ) -> AbstractAsyncContextManager["Manager"]:
         """Return a context that yields a manager and stops it at the end. No request is made before `start` or `run`.
 
         Without `settings` the connection is found as `load_connection` does. The field manager is `name` by default.
         Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served.
         """
-        found = settings or load_connection(kubeconfig)
-        return cls._connected(name, found, metrics_address, serving, field_manager or name, clock or SystemClock())
 
-    @classmethod
-    @asynccontextmanager
-    async def _connected(
-        cls,
-        name: str,
-        settings: ConnectionSettings,
-        metrics_address: str,
-        serving: Serving | None,
-        field_manager: str,
-        clock: Clock,
-    ) -> "AsyncIterator[Manager]":
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-        client = await Client.connect(
-            settings, field_manager=field_manager, user_agent=name, clock=clock, registry=registry
-        )
-        manager = cls(name, client, clock=clock, registry=registry, metrics_address=metrics_address, serving=serving)
-        try:
-            yield manager
-        finally:
-            try:
-                await manager.stop()
-            finally:
-                await client.close()
+        def made(client: Client, registry: CollectorRegistry) -> "Manager":
+            return cls(
+                name,
+                client,
+                clock=clock or SystemClock(),
+                registry=registry,
+                metrics_address=metrics_address,
+                serving=serving,
+                grace=grace,
+            )
+
+        return _connected(made, settings or load_connection(kubeconfig), name, field_manager or name, clock)
 
     def add(self, controller: Controller) -> None:
-        """Run a controller; one that is added after the start begins at once. Raises KaitoError NameTaken."""
+        """Run a controller; one that is added after the start begins at once.
+
+        Raises KaitoError NameTaken, ManagerStopped.
+        """
+        if self._stopping.is_set():
+            raise stopped(f"controller {controller.name} cannot begin any more")
         controller.bind(self._surroundings)
-        self._controllers.append(controller)
-        if group := self._groups.get("controllers"):
-            self._work(group, controller)
+        self._work.add(controller)
 
     def caching(self, kind: Kind[Any], *, namespace: str | None = None, labels: str = "", fields: str = "") -> None:
         """Cache a kind, or only a part of it (selectors in query form). Call it before a controller does."""
@@ -142,17 +141,34 @@ class Manager:
         Call it before the start. `namespace` is the Lease's, by default that of the pod we run in; raises KaitoError
         NamespaceMissing outside of one. A replica that loses the Lease ends with KaitoError LeadershipLost.
         """
-        self._election = Election(self.client, self.name, namespace, self.clock, self.events, self.registry)
+        self._election = Election(
+            self.client, self.name, namespace, self.clock, self.events, self.registry, self._failures
+        )
         self.add_health_check("leader-election", self._election.leadership.unhealthy)
 
     def add_runnable(self, run: Runnable, *, needs_leadership: bool = True) -> None:
         """Run `run()` once the caches are filled, until the manager stops; its failure ends the manager.
 
-        Without `needs_leadership` it runs on every replica, not on the elected one alone.
+        Without `needs_leadership` it runs on every replica, not on the elected one alone. Raises KaitoError
+        ManagerStopped.
         """
-        (self._runnables if needs_leadership else self._standby).append(run)
-        if group := self._groups.get("runnables" if needs_leadership else "standby"):
-            group.create_task(run(), context=self._context(fence=needs_leadership))
+        (self._runnables if needs_leadership else self._standby).add(run)
+
+    def add_server(self, run: Runnable, *, ready: Ready | None = None) -> None:
+        """Run `run()` on every replica from before the caches are filled until after they stopped.
+
+        That is for what an API server needs to answer a list: conversion webhooks, and their certificates. The caches
+        wait until `ready()` has returned. Raises KaitoError ManagerStopped.
+        """
+        self._servers.add(run, ready)
+
+    def add_cache(self, cache: Cache) -> None:
+        """Run another cache with the manager's own: that of a second cluster, with a client of its own.
+
+        Controllers are fed by it through `KindSource(…, cache=cache)`. Raises KaitoError ManagerStopped.
+        """
+        self._caches.add(cache.run, cache.wait_for_sync)
+        self._all_caches.append(cache)
 
     def add_health_check(self, name: str, check: Check) -> None:
         """Add a check to /healthz: it returns nothing, or what is wrong."""
@@ -188,8 +204,13 @@ class Manager:
                 loop.remove_signal_handler(number)
 
     async def start(self) -> None:
-        """Start everything; returns when the caches are filled, or the manager is stopped. Raises what made it fail."""
-        assert self._running is None, "a manager is started once"
+        """Start everything; returns when the caches are filled, or the manager is stopped. Raises what made it fail.
+
+        Raises KaitoError AlreadyStarted the second time.
+        """
+        if self._was_started:
+            raise KaitoError("AlreadyStarted", f"manager {self.name} was started before", terminal=True)
+        self._was_started = True
         running = self._running = asyncio.create_task(self._main(), name=f"manager {self.name}")
         started = asyncio.create_task(self._started.wait())
         try:
@@ -200,7 +221,10 @@ class Manager:
             await self.stop()
 
     async def stop(self) -> None:
-        """End what is in progress, stop everything. Raises what a runnable or controller failed with."""
+        """End what is in progress, stop everything. Raises what a runnable or controller failed with first.
+
+        What failed after it is in that error's notes.
+        """
         self._stopping.set()
         if self._running is None:
             return
@@ -220,124 +244,72 @@ class Manager:
         return self._election is not None and not self._election.leadership.held
 
     def _unsynced(self) -> str:
-        return ", ".join(self.cache.pending)
+        return ", ".join(kind for cache in self._all_caches for kind in cache.pending)
 
     async def _main(self) -> None:
         """Hold everything that runs: what starts first stops last."""
         await self._server.start()
         try:
-            async with (
-                self._events_written(),
-                self._group("caches", self.cache.run),
-                self._on_every_replica(),
-                self._warm_ups_running(),
-            ):
-                if self._election is None:
-                    await self._lead()
-                else:
-                    await self._first_of(self.cache.wait_for_sync(), self._stopping.wait())
-                    async with self._election.won(self._stopping) as leading:
-                        if leading:
-                            await self._lead()
+            async with self._events_written(), self._servers.running():
+                if await self._before_stop(self._servers.wait_until_ready()):
+                    async with self._caches.running(), self._on_every_replica(), self._work.warming_up():
+                        await self._elected()
         except BaseExceptionGroup as failures:
-            raise _first(failures) from failures
+            raise self._failures.first(failures) from failures
         finally:
+            self._stopping.set()
             await self._server.stop()
         log.info("stopped", manager=self.name)
 
+    async def _elected(self) -> None:
+        """Lead, if we are elected or need not be."""
+        if self._election is None:
+            await self._lead()
+        elif await self._before_stop(self._caches.wait_until_ready()):
+            async with self._election.won(self._stopping) as leading:
+                if leading:
+                    await self._lead()
+
     async def _lead(self) -> None:
         """Do what one replica alone may do, until it is told to stop."""
-        async with self._controllers_running():
-            await self._first_of(self.cache.wait_for_sync(), self._stopping.wait())
-            if not self._stopping.is_set():
-                async with self._group("runnables", *self._runnables, fence=True):
+        async with self._work.working():
+            if await self._before_stop(self._caches.wait_until_ready()):
+                async with self._runnables.running():
                     await self._stopping.wait()
 
     @asynccontextmanager
     async def _on_every_replica(self) -> AsyncIterator[None]:
         """Run what needs no leadership during the block, once the caches are filled."""
-        async with self._group("start", self._report_start):
-            yield
+        async with asyncio.TaskGroup() as group:
+            starting = group.create_task(self._report_start(), name="start")
+            try:
+                yield
+            finally:
+                starting.cancel()
 
     async def _report_start(self) -> None:
-        await self.cache.wait_for_sync()
-        async with self._group("standby", *self._standby):
+        await self._caches.wait_until_ready()
+        async with self._standby.running():
             self._started.set()
             log.info("started", manager=self.name, metrics_port=self.metrics_port)
             await asyncio.Event().wait()
 
-    def _context(self, *, fence: bool) -> contextvars.Context:
-        """Return the context of a new task; in a fenced one only a leader writes."""
-        if fence and (election := self._election) is not None:
+    def _fenced(self) -> contextvars.Context:
+        """Return the context of a task that writes as the leader: only while we lead."""
+        if (election := self._election) is not None:
             return fenced(lambda: election.leadership.held)
         return contextvars.copy_context()
 
-    def _work(self, group: asyncio.TaskGroup, controller: Controller) -> None:
-        run, context = controller.run(self._elected), self._context(fence=True)
-        self._working[controller] = group.create_task(run, name=f"controller {controller.name}", context=context)
-
-    async def _first_of(self, *waits: Coroutine[Any, Any, Any]) -> None:
-        tasks = [asyncio.create_task(wait) for wait in waits]
+    async def _before_stop(self, wait: Coroutine[Any, Any, None]) -> bool:
+        """Return True once `wait` has ended, False when the manager is told to stop before. Raises what it raises."""
+        waiting, told = asyncio.create_task(wait), asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiting, told), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+            return not self._stopping.is_set()
         finally:
-            for task in tasks:
-                task.cancel()
-
-    @asynccontextmanager
-    async def _group(self, name: str, *runs: Runnable, fence: bool = False) -> AsyncIterator[None]:
-        """Run a group of tasks during the block; they are cancelled at its end."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run(), context=self._context(fence=fence)) for run in runs]
-            self._groups[name] = group
-            try:
-                yield
-            finally:
-                del self._groups[name]
-                for task in tasks:
-                    task.cancel()
-
-    @asynccontextmanager
-    async def _warm_ups_running(self) -> AsyncIterator[None]:
-        """Let controllers that warm up gather their keys during the block; they work once this replica leads."""
-        async with asyncio.TaskGroup() as group:
-            for controller in self._controllers:
-                if controller.warm_up:
-                    self._work(group, controller)
-            try:
-                yield
-            finally:
-                for controller in self._working:
-                    controller.shut_down()
-
-    @asynccontextmanager
-    async def _controllers_running(self) -> AsyncIterator[None]:
-        """Run the controllers during the block; at its end they may finish what they are at, for a while."""
-        async with asyncio.TaskGroup() as group:
-            for controller in self._controllers:
-                if controller not in self._working:
-                    self._work(group, controller)
-            self._elected.set()
-            self._groups["controllers"] = group
-            try:
-                yield
-            finally:
-                del self._groups["controllers"]
-                await self._drain()
-
-    async def _drain(self) -> None:
-        """Let reconciles end; those that take too long, or run without leadership, are cancelled."""
-        for controller in self._controllers:
-            controller.shut_down()
-        busy = [task for task in self._working.values() if not task.done()]
-        try:
-            async with deadline(self.clock, GRACE_SECONDS):
-                if busy and not self._deposed:
-                    await asyncio.wait(busy)
-        except TimeoutError:
-            log.error("reconciles were cut off after the grace period", seconds=GRACE_SECONDS)
-        finally:
-            for task in busy:
+            for task in (waiting, told):
                 task.cancel()
 
     @asynccontextmanager
@@ -357,12 +329,29 @@ class Manager:
                     writing.cancel()
 
 
-def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
-    """Return the first single failure of nested groups."""
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure
+@asynccontextmanager
+async def _connected(
+    made: Callable[[Client, CollectorRegistry], Manager],
+    settings: ConnectionSettings,
+    name: str,
+    field_manager: str,
+    clock: Clock | None,
+) -> AsyncIterator[Manager]:
+    """Give a manager with a client and metrics of its own, and stop it at the end."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    client = await Client.connect(
+        settings, field_manager=field_manager, user_agent=name, clock=clock, registry=registry
+    )
+    manager = made(client, registry)
+    try:
+        yield manager
+    finally:
+        try:
+            await manager.stop()
+        finally:
+            await client.close()
 
 
 def _tune_garbage_collection() -> None:

@@ -113,7 +113,7 @@ async def test_a_secret_that_somebody_broke_is_made_anew_and_an_event_says_so(st
     key = Key(NAMESPACE, CERTIFICATE_SECRET)
     before = await stage.client.get(SECRET, key)
     await stage.client.update({**before, "data": {**before["data"], "tls.key": base64.b64encode(b"none").decode()}})
-    (keep,) = (run for run in stage.manager._standby if run.__qualname__.startswith("CertificateKeeper"))
+    (keep,) = (run for run in stage.manager._servers._runs if run.__qualname__.startswith("CertificateKeeper"))
     await keep.__self__.look()
     await stage.manager.events.flush()
     assert (await stage.client.get(SECRET, key))["data"] == before["data"]

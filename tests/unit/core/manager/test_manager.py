@@ -1,13 +1,14 @@
 """Start and stop, in order, leaving nothing behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
 import aiohttp
 import pytest
 
-from kaito.core import DONE, Controller, KaitoError, Key, Kind, Manager
+from kaito.core import DONE, Cache, Controller, KaitoError, Key, Kind, Manager
 from kaito.testing import VirtualClock
 
 THING = Kind("example.org/v1", "Thing", dict)
@@ -55,19 +56,27 @@ async def test_a_second_signal_does_not_wait(api, until):
     assert slow.ended == []
 
 
-async def test_the_grace_period_has_an_end(api, until):
+@pytest.mark.parametrize(
+    ("grace", "waits", "error"),
+    [(30, 30, "did not end within 30 s"), (5, 5, "within 5 s"), (0, 0, None), (-1, 9_999, None)],
+)
+async def test_reconciles_have_the_grace_period_to_end(api, until, grace, waits, error):
     api.put("a")
     slow, clock = Slow(), VirtualClock()
-    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
-        manager.add(Controller("c", slow, timeout=None).watching(THING))
-        await manager.start()
-        await until(lambda: slow.begun)
-        stopping = asyncio.create_task(manager.stop())
-        await clock.advance(29)
-        assert not stopping.done()
-        await clock.advance(2)
-        await asyncio.wait_for(stopping, 5)
-    assert slow.ended == []
+    with pytest.raises(KaitoError, match=error) if error else contextlib.nullcontext():
+        async with Manager.connect("m", settings=api.settings, clock=clock, grace=grace) as manager:
+            manager.add(Controller("c", slow, timeout=None).watching(THING))
+            await manager.start()
+            await until(lambda: slow.begun)
+            stopping = asyncio.create_task(manager.stop())
+            if waits:
+                await clock.advance(waits - 1)
+                assert not stopping.done()
+                if error is None:
+                    slow.go.set()
+                await clock.advance(2)
+            await asyncio.wait_for(stopping, 5)
+    assert len(slow.ended) == (grace < 0)
 
 
 async def test_runnables_start_after_the_caches_are_filled_and_stop_first(api, until):
@@ -137,6 +146,66 @@ async def test_a_controller_added_late_begins_at_once(api, until):
         slow.go.set()
 
 
+async def test_what_is_added_after_the_stop_is_refused(api):
+    async def run():
+        raise AssertionError("it never runs")
+
+    async with Manager.connect("m", settings=api.settings) as manager:
+        await manager.start()
+        await manager.stop()
+        for add in (
+            lambda: manager.add(Controller("c", Slow())),
+            lambda: manager.add_runnable(run),
+            lambda: manager.add_runnable(run, needs_leadership=False),
+            lambda: manager.add_server(run),
+            lambda: manager.add_cache(Cache(manager.client)),
+        ):
+            with pytest.raises(KaitoError, match="ManagerStopped"):
+                add()
+
+
+async def test_a_manager_is_started_once(api):
+    async with Manager.connect("m", settings=api.settings) as manager:
+        await manager.start()
+        for _ in range(2):
+            with pytest.raises(KaitoError, match="AlreadyStarted"):
+                await manager.start()
+            await manager.stop()
+
+
+async def test_what_failed_first_is_raised_and_what_failed_at_the_stop_after_it_is_told_too(api):
+    async def fail():
+        raise KaitoError("Broken", "it broke")
+
+    async def fail_at_the_end():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KaitoError("Stuck", "it would not stop")
+
+    for leader in (True, False):
+        async with Manager.connect("m", settings=api.settings) as manager:
+            manager.add_runnable(fail_at_the_end, needs_leadership=leader)
+            manager.add_runnable(fail, needs_leadership=not leader)
+            with pytest.raises(KaitoError, match="it broke") as caught:
+                await asyncio.wait_for(manager.run(), 5)
+            assert "it would not stop" in "".join(caught.value.__notes__)
+
+
+async def test_a_failure_at_the_stop_alone_is_raised(api):
+    async def fail_at_the_end():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KaitoError("Stuck", "it would not stop")
+
+    async with Manager.connect("m", settings=api.settings) as manager:
+        manager.add_runnable(fail_at_the_end)
+        await manager.start()
+        with pytest.raises(KaitoError, match="it would not stop"):
+            await manager.stop()
+
+
 async def test_two_controllers_of_one_name_are_refused(api):
     async with Manager.connect("m", settings=api.settings) as manager:
         manager.add(Controller("c", Slow()))
@@ -153,22 +222,24 @@ async def test_events_are_written_before_it_ends(api):
     assert [event["reason"] for event in events] == ["Made"]
 
 
-async def test_it_leaves_no_task_behind(api, until):
-    before = asyncio.all_tasks()
-    api.put("a")
-    slow = Slow()
+@pytest.mark.parametrize("elected", [True, False])
+async def test_it_leaves_no_task_socket_or_thread_behind_also_with_events_to_write(api, until, elected):
+    """What is left behind fails every test here."""
+    thing = api.put("a")
+    slow, controller = Slow(), Controller("c", Slow()).watching(THING)
     slow.go.set()
     async with Manager.connect("m", settings=api.settings) as manager:
-        manager.add(Controller("c", slow).watching(THING))
+        if elected:
+            manager.elect("ns")
+        manager.add(controller)
+        manager.add(Controller("d", slow).watching(THING))
         await manager.start()
-        await until(lambda: slow.ended)
-        manager._controllers[0].enqueue(Key("ns", "later"), after=100)
-    ours = [
-        t
-        for t in asyncio.all_tasks() - before
-        if "kaito.core" in t.get_coro().__qualname__ or "/kaito/" in repr(t.get_coro().cr_code)
-    ]
-    assert ours == []
+        manager.add_runnable(asyncio.Event().wait)
+        if not elected:
+            await until(lambda: slow.ended)
+        manager.events.record(thing, "Normal", "Made", "made it")
+        controller.enqueue(Key("ns", "later"), after=100)
+        controller._reconciler.go.set()
 
 
 async def test_an_idle_manager_makes_no_request(api, until):

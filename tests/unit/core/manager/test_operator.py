@@ -35,7 +35,8 @@ async def test_an_operator_keeps_children_in_step_and_writes_nothing_when_nothin
     api.put("a", spec={"say": "hello"})
     async with Manager.connect("echo", settings=api.settings) as manager:
         echo = Echo(manager)
-        manager.add(Controller("echo", echo).watching(THING).owning(CONFIG_MAP))
+        controller = Controller("echo", echo).watching(THING).owning(CONFIG_MAP)
+        manager.add(controller)
         await manager.start()
         child = await until(lambda: api.objects.get(f"{MAPS}/a"))
         assert child["data"] == {"said": "hello"}
@@ -43,7 +44,7 @@ async def test_an_operator_keeps_children_in_step_and_writes_nothing_when_nothin
 
         await until(lambda: manager.cache.get(CONFIG_MAP, Key("ns", "a")))
         writes = len(api.seen("PATCH"))
-        manager._controllers[0].enqueue(Key("ns", "a"))
+        controller.enqueue(Key("ns", "a"))
         count = len(echo.reconciled)
         await until(lambda: len(echo.reconciled) > count)
         assert len(api.seen("PATCH")) == writes
