@@ -11,13 +11,19 @@ import orjson
 from kaito.core.cache.sharing import share
 from kaito.core.client.codec import decode
 from kaito.core.errors import KaitoError
+from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Kind, Metadata, Object
+
+log = get_logger()
 
 T = TypeVar("T")
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 Transform = Callable[[Object], Object]
-"""Changes an object before it is kept, so that it takes less room. Doing so twice must be the same as once."""
+"""Changes an object before it is kept, so that it takes less room. Doing so twice must be the same as once.
+
+An object for which it fails is kept as it came, and an error is logged.
+"""
 
 Mode = Literal["metadata", "raw", "compressed", "decoded"]
 """How the objects of a kind are kept. Sizes are those of a Pod of 10 KB, times those of reading it.
@@ -47,6 +53,10 @@ class CacheEntry(msgspec.Struct, Generic[T], frozen=True, gc=False, eq=False):
     def raw(self) -> bytes:
         """The object's JSON, without managedFields."""
         return self.kept if self.kept[:1] == b"{" else zlib.decompress(self.kept)
+
+    def __repr__(self) -> str:
+        """Return which object it is, and nothing of what is in it: that may be secret."""
+        return f"<{self.kind} {self.key} at version {self.metadata.resource_version}>"
 
     def decode(self) -> T:
         """Return a private object of the kind's model, decoded on each call; in mode `decoded` the frozen shared one.
@@ -145,19 +155,22 @@ def read_entry(
     if mode == "metadata":
         fields = {name: fields[name] for name in ("apiVersion", "kind", "metadata")}
     if transform is not None:
-        return read_entry(kind, _transformed(fields, transform), mode)
+        return read_entry(kind, _transformed(kind, fields, transform), mode)
     body = _exact_copy(fields)
     decoded = _decoded(kind, body) if mode == "decoded" else None
     stored = zlib.compress(body, _ZLIB_LEVEL) if mode == "compressed" else body
     return CacheEntry(kind, share(_METADATA.decode(fields["metadata"]), kept), stored, decoded)
 
 
-def _transformed(fields: dict[str, msgspec.Raw], transform: Transform) -> bytes:
-    """Return the JSON of what a user's `transform` makes of an object. Raises ValueError if it fails."""
+def _transformed(kind: Kind[Any], fields: dict[str, msgspec.Raw], transform: Transform) -> bytes:
+    """Return the JSON of what a user's `transform` makes of an object; of the object itself if that fails."""
+    untouched = msgspec.json.encode(fields)
     try:
-        return orjson.dumps(transform(orjson.loads(msgspec.json.encode(fields))))
-    except Exception as error:
-        raise ValueError(f"its transform failed: {error!r}") from error
+        made = orjson.dumps(transform(orjson.loads(untouched)))
+    except Exception:
+        log.exception("a transform failed; the object is kept as it came", kind=str(kind))
+        return untouched
+    return made
 
 
 def _decoded(kind: Kind[T], body: bytes) -> T | None:

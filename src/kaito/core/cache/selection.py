@@ -19,10 +19,7 @@ _NAMESPACE_FIELD: Final = "metadata.namespace"
 
 @dataclass(frozen=True)
 class NamespaceSelection:
-    """What is cached of one namespace: `labels` and `fields` are selectors in query form.
-
-    `transform` changes objects before they are kept; one for which it fails is skipped.
-    """
+    """What is cached of one namespace: `labels` and `fields` are selectors in query form."""
 
     labels: str | None = None
     fields: str | None = None
