@@ -4,7 +4,16 @@ It knows Kubernetes and nothing of this project's own kinds, and can be used alo
 before it: objects, errors, clock; client; cache; queue; controller; manager.
 """
 
-from kaito.core.cache import OWNER_INDEX, Cache, CacheEntry, Event
+from kaito.core.cache import (
+    ALL_NAMESPACES,
+    OWNER_INDEX,
+    Cache,
+    CacheEntry,
+    Event,
+    NamespaceSelection,
+    Selection,
+    Subscription,
+)
 from kaito.core.client import (
     APPLIED_ANNOTATION,
     Client,
@@ -29,6 +38,7 @@ from kaito.core.controller import (
     Channel,
     ChannelSource,
     Controller,
+    Expectations,
     FuncSource,
     KindSource,
     Reconciler,
@@ -87,6 +97,7 @@ from kaito.core.queue import WorkQueue, classic_queue
 from kaito.core.selectors import Selector, parse_selector
 
 __all__ = [
+    "ALL_NAMESPACES",
     "APPLIED_ANNOTATION",
     "DONE",
     "OWNER_INDEX",
@@ -106,6 +117,7 @@ __all__ = [
     "ControllerFactory",
     "Event",
     "EventRecorder",
+    "Expectations",
     "ExpiredError",
     "Finalized",
     "Finalizers",
@@ -118,6 +130,7 @@ __all__ = [
     "KindSource",
     "Manager",
     "Metadata",
+    "NamespaceSelection",
     "NotFoundError",
     "Object",
     "ObjectList",
@@ -125,9 +138,11 @@ __all__ = [
     "PartialObjectMetadata",
     "Reconciler",
     "Result",
+    "Selection",
     "Selector",
     "Serving",
     "Status",
+    "Subscription",
     "SystemClock",
     "TooManyRequestsError",
     "WatchEvent",

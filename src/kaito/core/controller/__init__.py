@@ -2,6 +2,7 @@
 
 from kaito.core.controller.channel import Channel, ChannelSource
 from kaito.core.controller.controller import Controller, MakeQueue
+from kaito.core.controller.expectations import Expectations
 from kaito.core.controller.handlers import Mapping, by_type, from_object, itself, owners_of
 from kaito.core.controller.metrics import ControllerMetricFamilies
 from kaito.core.controller.outcome import DONE, Outcome, Result, outcome_of
@@ -30,6 +31,7 @@ __all__ = [
     "ChannelSource",
     "Controller",
     "ControllerMetricFamilies",
+    "Expectations",
     "FuncSource",
     "KindSource",
     "MakeQueue",

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from kaito.core.cache import Cache, Selection
+from kaito.core.cache import Cache, Selection, garbage
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
@@ -31,8 +30,6 @@ GRACE_SECONDS: Final = 30.0
 """How long reconciles may take to end after a signal, by default: controller-runtime's."""
 EVENT_FLUSH_SECONDS: Final = 5.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_GC_THRESHOLDS: Final = (50_000, 20, 100)
-"""A large cache makes full collections long; it holds no cycles."""
 
 
 class Manager:
@@ -196,7 +193,7 @@ class Manager:
         try:
             await self.start()
             if self._running is not None:
-                _tune_garbage_collection()
+                garbage.set_aside()
                 await asyncio.wait((self._running,))
             await self.stop()
         finally:
@@ -352,10 +349,3 @@ async def _connected(
             await manager.stop()
         finally:
             await client.close()
-
-
-def _tune_garbage_collection() -> None:
-    """Take what the caches hold out of the collector's sight, and collect less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
