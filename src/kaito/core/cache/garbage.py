@@ -2,8 +2,8 @@
 
 It looks for cycles in all objects that may be part of one. What the cache keeps per object cannot be (`entry.py`,
 `partition.py`), so that a full collection takes as long with 100,000 Pods as with none: what is left is the program
-itself, some 50,000 objects and 20 ms. With Pods of 10 KB kept as dictionaries it was 400 ms for 10,000, and to build such
-a cache took five times as long with the default thresholds as without a collector.
+itself, some 50,000 objects and 20 ms. With Pods of 10 KB kept as dictionaries it was 400 ms for 10,000, and to build
+such a cache took five times as long with the default thresholds as without a collector.
 """
 
 import gc
