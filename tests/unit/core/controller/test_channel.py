@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from kaito.core import KaitoError, Key
-from kaito.core.controller import Channel, ChannelSource
+from kaito.core import Event, KaitoError, Key
+from kaito.core.cache.entry import read_entry
+from kaito.core.controller import Channel, ChannelSource, itself
 from kaito.core.queue import WorkQueue
 
 
@@ -86,6 +87,17 @@ async def test_a_sender_waits_when_a_listener_is_too_far_behind(listen, clock):
 async def send_all(channel, things):
     for thing in things:
         await channel.send(thing)
+
+
+async def test_an_event_that_a_program_makes_up_is_mapped_like_one_of_a_watch(listen, thing):
+    channel = Channel()
+    task, queue = listen(channel, itself)
+    entry = read_entry(thing, b'{"metadata": {"name": "a", "namespace": "ns"}}')
+    await channel.send(Event(thing, "MODIFIED", entry.key, entry, entry))
+    await channel.send(Event(thing, "MODIFIED", entry.key, None, None))
+    await channel.close()
+    await task
+    assert await waiting(queue) == [Key("ns", "a")]
 
 
 async def test_closing_ends_the_source_and_takes_nothing_more(listen):

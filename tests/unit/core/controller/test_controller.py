@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kaito.core import DONE, ConflictError, Controller, KaitoError, Key, Result, Status
+from kaito.core import DONE, ConflictError, Controller, KaitoError, Key, Result, Status, WorkQueue, classic_queue
 from kaito.core.client.writes import Write, record
 
 A, B = Key("ns", "a"), Key("ns", "b")
@@ -203,6 +203,21 @@ async def test_writes_count_also_when_the_reconcile_failed_after_them(controller
     await clock.advance(0.006)
     assert len(cache.waits) == 1
     cache.seen.set()
+
+
+@pytest.mark.parametrize(("queue", "first"), [(WorkQueue, "urgent"), (classic_queue, "early")])
+async def test_a_controller_has_the_queue_that_was_chosen(scripted, surroundings, cache, clock, queue, first):
+    made = Controller("chosen", scripted, workers=1, queue=queue)
+    made.enqueue(Key("ns", "early"))
+    made.enqueue(Key("ns", "urgent"), priority=5)
+    made.bind(surroundings)
+    cache.synced.set()
+    running = asyncio.create_task(made.run())
+    await clock.settle()
+    assert scripted.runs[0] == Key("ns", first)
+    assert len(scripted.runs) == 2
+    made.shut_down()
+    await running
 
 
 async def test_shutdown_lets_the_current_reconcile_end_and_starts_no_other(controller, scripted, cache, clock):
