@@ -130,7 +130,7 @@ def test_ten_thousand_random_scripts_give_what_the_rules_say():
 
 
 @pytest.mark.soak
-def test_a_million_random_scripts_give_what_the_rules_say():
+def test_two_hundred_thousand_random_scripts_give_what_the_rules_say():
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
-    play_many(seed, count=1_000_000)
+    play_many(seed, count=200_000)
