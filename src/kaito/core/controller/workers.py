@@ -65,7 +65,7 @@ class Workers:
                 ended = await self._process(item)
             finally:
                 self._queue.done(item.key)
-            if ended - turn_began > turn:
+            if ended - turn_began > turn and self._queue:
                 await asyncio.sleep(0)
                 turn_began = self._clock.monotonic()
 
