@@ -30,7 +30,7 @@ from kaito.core.cache.list_watch import ANY_VERSION, LATEST, Moment, State, step
 from kaito.core.cache.selection import Scope
 from kaito.core.cache.settings import ReflectorSettings
 from kaito.core.client import Client
-from kaito.core.client.codec import RawEvent, read_bookmark
+from kaito.core.client.codec import ListMeta, RawEvent, read_bookmark
 from kaito.core.client.watch import error_of
 from kaito.core.clock import Clock, Jitter
 from kaito.core.errors import ConnectionLostError, ExpiredError, KaitoError, NotFoundError
@@ -99,6 +99,7 @@ class Reflector:
         message: Message = Begin()
         while True:
             state, action = step(state, message, Moment(self._clock.monotonic(), self._jitter))
+            self._say_why(message, action)
             if action.delay > 0:
                 await self._clock.sleep(action.delay)
             message = await self._do(action)
@@ -115,25 +116,28 @@ class Reflector:
     async def _list(self, action: FetchPage) -> Message:
         if not action.continue_token:
             self._pages = []
-        scope = self._scope
+        parts = self._client.list_parts(
+            self._kind,
+            self._scope.namespace,
+            resource_version=action.resource_version,
+            labels=self._scope.labels,
+            fields=self._scope.fields,
+            limit=action.limit,
+            continue_token=action.continue_token,
+        )
+        metadata = ListMeta()
         try:
-            page = await self._client.list_page(
-                self._kind,
-                scope.namespace,
-                resource_version=action.resource_version,
-                labels=scope.labels,
-                fields=scope.fields,
-                limit=action.limit,
-                continue_token=action.continue_token,
-            )
+            async with aclosing(parts):
+                async for part in parts:
+                    metadata = part.metadata
+                    for number, item in enumerate(part.items or (), start=1):
+                        self._keep(item)
+                        if number % _SLICE == 0:
+                            await asyncio.sleep(0)
         except KaitoError as error:
             self._complain("cannot list", error)
             return ListFailed(error)
-        for number, item in enumerate(page.items or (), start=1):
-            self._keep(item)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
-        return PageListed(page.metadata.resource_version, page.metadata.continue_)
+        return PageListed(metadata.resource_version, metadata.continue_)
 
     def _keep(self, item: msgspec.Raw) -> None:
         try:
@@ -161,10 +165,8 @@ class Reflector:
             stream.reminder.cancel()
         if stream.initial is None:
             return self._ended(stream, error)
-        if error is not None:
-            self._complain("cannot stream the list", error)
-            if not stream.is_open:
-                return StreamRefused(error)
+        if error is not None and not stream.is_open:
+            return StreamRefused(error)
         return StreamBroken(stream.events, self._clock.monotonic() - stream.opened, error)
 
     def _ended(self, stream: "_Stream", error: KaitoError | None) -> WatchEnded:
@@ -248,6 +250,16 @@ class Reflector:
             await self._clock.sleep(REMINDER_SECONDS)
             seconds = round(self._clock.monotonic() - stream.opened)
             log.warning("a list has not ended yet", kind=str(self._kind), seconds=seconds, events=stream.events)
+
+    def _say_why(self, message: Message, action: Action) -> None:
+        """Log that a list is not streamed: what comes instead says how grave that is."""
+        if not isinstance(message, StreamRefused | StreamBroken):
+            return
+        error = message.error or ConnectionLostError("the stream ended before the list did")
+        if isinstance(action, FetchPage):
+            log.info("the list cannot be streamed; listing", kind=str(self._kind), error=str(error))
+        else:
+            self._complain("cannot stream the list", error)
 
     def _complain(self, what: str, error: KaitoError) -> None:
         """Log a failure once, not at each of its retries."""

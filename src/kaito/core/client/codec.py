@@ -94,4 +94,5 @@ def read_bookmark(item: msgspec.Raw) -> tuple[str, bool]:
 
 
 read_list = msgspec.json.Decoder(RawList).decode
+read_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 read_event = msgspec.json.Decoder(RawEvent).decode

@@ -1,7 +1,7 @@
 """Reads of objects from the server: one, all, page by page, and as they change."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,6 +10,7 @@ import orjson
 
 from kaito.core.client.codec import RawList, decode, read_list, read_object
 from kaito.core.client.discovery import Discovery, Resource
+from kaito.core.client.items import ItemSplitter
 from kaito.core.client.transport import Transport
 from kaito.core.client.watch import Batches, WatchEvent, error_of, open_watch
 from kaito.core.errors import ConnectionLostError, ExpiredError, KaitoError
@@ -108,24 +109,35 @@ class Reader:
         Pages after the first carry the token alone, as the API wants it.
         """
         resource = await self.resource(kind)
-        params = selection(labels, fields)
-        if limit:
-            params["limit"] = str(limit)
-        if continue_token:
-            params["continue"] = continue_token
-        elif resource_version:
-            params["resourceVersion"] = resource_version
-            if exact:
-                params["resourceVersionMatch"] = "Exact"
+        params = selection(labels, fields) | _page(resource_version, exact, limit, continue_token)
         path = resource.path(self._scope(resource, namespace))
         answer = await self._transport.request("GET", path, params=params, headers=_form(kind, "List"))
-        try:
-            page = read_list(answer)
-        except msgspec.MsgspecError as error:
-            raise ConnectionLostError(f"LIST {kind}: the answer is no list: {error}") from error
-        if not page.kind.endswith("List"):
-            raise ConnectionLostError(f"LIST {kind}: the answer is no list, its kind is {page.kind!r}")
-        return page
+        with _a_list(kind):
+            return _checked(read_list(answer))
+
+    async def list_parts(
+        self,
+        kind: Kind[Any],
+        namespace: str | None = None,
+        *,
+        resource_version: str = "",
+        labels: str = "",
+        fields: str = "",
+        limit: int = 0,
+        continue_token: str = "",
+    ) -> AsyncGenerator[RawList, None]:
+        """Yield one page, undecoded, in parts as it arrives; the last part has its metadata. Never tried again."""
+        resource = await self.resource(kind)
+        params = selection(labels, fields) | _page(resource_version, False, limit, continue_token)
+        path = resource.path(self._scope(resource, namespace))
+        splitter = ItemSplitter()
+        async with self._transport.stream(path, params, _form(kind, "List")) as chunks, aclosing(chunks):
+            async for chunk in chunks:
+                if items := splitter.feed(chunk):
+                    yield RawList(items=items)
+        with _a_list(kind):
+            last = _checked(splitter.finish())
+        yield last
 
     async def watch(
         self,
@@ -206,6 +218,33 @@ class Reader:
 def selection(labels: str, fields: str) -> dict[str, str]:
     """Return the query of a selection."""
     return {name: value for name, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+
+
+def _page(resource_version: str, exact: bool, limit: int, continue_token: str) -> dict[str, str]:
+    params = {"limit": str(limit)} if limit else {}
+    if continue_token:
+        return params | {"continue": continue_token}
+    if resource_version:
+        params["resourceVersion"] = resource_version
+        if exact:
+            params["resourceVersionMatch"] = "Exact"
+    return params
+
+
+@contextmanager
+def _a_list(kind: Kind[Any]) -> Iterator[None]:
+    """Take an answer that is no list for a broken connection: what stood between was no API server."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConnectionLostError(f"LIST {kind}: the answer is no list: {error}") from error
+
+
+def _checked(page: RawList) -> RawList:
+    """Return the page. Raises ValueError for a Table, or whatever else would read as a list without items."""
+    if not page.kind.endswith("List"):
+        raise ValueError(f"its kind is {page.kind!r}")
+    return page
 
 
 def _form(kind: Kind[Any], suffix: str = "") -> Mapping[str, str]:

@@ -116,33 +116,37 @@ class Transport:
     async def stream(
         self, path: str, params: Parameters, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[AsyncGenerator[bytes, None]]:
-        """Open a watch and yield its chunks. Raises ApiError or ConnectionLostError, on opening and while reading."""
+        """Open a watch, or a list that is read as it arrives, and yield its chunks; nothing is tried again.
+
+        Raises ApiError or ConnectionLostError, on opening and while reading.
+        """
+        verb = "WATCH" if "watch" in params else "LIST"
         shown = await self._credentials.show()
         try:
             answer = await self._send(self._watches, shown, "GET", path, params, None, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._lost("WATCH", path, error) from error
+            raise self._lost(verb, path, error) from error
         try:
             if answer.status >= 400:
                 if answer.status == 401:
                     await self._credentials.renew(shown)
-                raise self._refused(answer, await self._rest(answer, path))
-            yield self._chunks(answer, path)
+                raise self._refused(answer, await self._rest(answer, verb, path))
+            yield self._chunks(answer, verb, path)
         finally:
             answer.close()
 
-    async def _chunks(self, answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, answer: aiohttp.ClientResponse, verb: str, path: str) -> AsyncGenerator[bytes, None]:
         try:
             async for chunk in answer.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._lost("WATCH", path, error) from error
+            raise self._lost(verb, path, error) from error
 
-    async def _rest(self, answer: aiohttp.ClientResponse, path: str) -> bytes:
+    async def _rest(self, answer: aiohttp.ClientResponse, verb: str, path: str) -> bytes:
         try:
             return await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._lost("WATCH", path, error) from error
+            raise self._lost(verb, path, error) from error
 
     async def _send(
         self,

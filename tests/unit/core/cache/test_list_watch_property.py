@@ -27,7 +27,7 @@ from kaito.core.errors import ConnectionLostError, Status, api_error
 
 SEQUENCES = 10_000
 ROUNDS = 12
-REQUESTS_A_MINUTE = 90
+REQUESTS_A_MINUTE = 40
 
 EXPIRED = api_error(Status(410, "Expired", "too old resource version"))
 LOST = ConnectionLostError("reset")

@@ -40,6 +40,11 @@ def line(kind, obj):
     return orjson.dumps({"type": kind, "object": obj}) + b"\n"
 
 
+async def as_lines(body):
+    for start in range(0, len(body), 200):
+        yield body[start : start + 200]
+
+
 class Server:
     """Things by name, what happened to them, and luck that is bad until it is told to be good."""
 
@@ -118,7 +123,7 @@ class Server:
             raise ConnectionLostError("connection refused")
         raise api_error(self.chance.choice(STATUSES), retry_after=self.chance.choice((None, 2.0)))
 
-    async def request(self, _method, _path, *, params, headers=None):
+    async def list(self, params):
         await asyncio.sleep(0.01)
         self.asked(params)
         if self.unlucky("list"):
@@ -134,6 +139,9 @@ class Server:
 
     @asynccontextmanager
     async def stream(self, _path, params, _headers=None):
+        if "watch" not in params:
+            yield self.cut(as_lines(await self.list(params)))
+            return
         await asyncio.sleep(0.01)
         self.asked(params)
         if self.unlucky("refused") and self.chance.random() < 0.5:
