@@ -67,12 +67,16 @@ class Disturbance:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as a server got it: `resource` is a plural with its subresource, `at` in seconds of the loop."""
+    """One request as a server got it: `resource` is a plural with its subresource, `at` in seconds of the loop.
+
+    `by` is the client's User-Agent, which for a manager is its name.
+    """
 
     verb: str
     resource: str
     key: Key
     at: float
+    by: str = ""
 
     @property
     def writes(self) -> bool:
@@ -80,11 +84,11 @@ class Asked:
         return self.verb in WRITES
 
     @staticmethod
-    def of(method: str, path: str, query: Mapping[str, str], at: float) -> "Asked":
+    def of(method: str, path: str, query: Mapping[str, str], at: float, by: str = "") -> "Asked":
         """Return what an HTTP request asks for."""
         target = parse_path(path)
         if target is None:
-            return Asked("discover", path, Key("", ""), at)
+            return Asked("discover", path, Key("", ""), at, by)
         resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
         if method == "GET":
             watch = query.get("watch", "") not in ("", "0", "false")
@@ -93,7 +97,7 @@ class Asked:
             verb = "delete" if target.name else "deletecollection"
         else:
             verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
-        return Asked(verb, resource, target.key, at)
+        return Asked(verb, resource, target.key, at, by)
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource} {self.key}".rstrip()

@@ -51,7 +51,8 @@ class Disturbed:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, or do what is planned for it."""
-        asked = Asked.of(request.method, request.path, request.query, asyncio.get_running_loop().time())
+        now, by = asyncio.get_running_loop().time(), request.headers.get("User-Agent", "")
+        asked = Asked.of(request.method, request.path, request.query, now, by)
         mine = self.plan.next(asked)
         events = {one.event: one for one in mine if one.event}
         request[_WRITER].events = events if asked.verb == "watch" else None

@@ -192,9 +192,12 @@ class InProcessServer:
         """Every request so far, in order."""
         return self._plan.asked
 
-    def busiest_minute(self, *, since: float = 0.0) -> int:
-        """Return how many requests came within one minute at most, of those after `since` (seconds of the loop)."""
-        moments = [one.at for one in self.asked if one.at >= since]
+    def busiest_minute(self, *, by: str = "", since: float = 0.0) -> int:
+        """Return how many requests came within one minute at most: of a manager (none: of all), after `since`.
+
+        `since` is in seconds of the loop.
+        """
+        moments = [one.at for one in self.asked if one.at >= since and by in ("", one.by)]
         start = most = 0
         for end, moment in enumerate(moments):
             while moment - moments[start] >= _MINUTE:

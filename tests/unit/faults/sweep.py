@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from picture import picture
 from scenarios import Scenario
@@ -14,6 +14,9 @@ from world import PROCESSES, Plans, Saved, World
 from kaito.testing import CUTS, Fault, Misfortune, run
 
 T = TypeVar("T")
+
+BUSIEST_MINUTE: Final = 100
+"""Requests of one process within one minute, whatever happens to it. Without faults there are 35, with one up to 50."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ def in_world(start: Saved | None, work: Callable[[World], Awaitable[T]]) -> T:
     async def main() -> T:
         with tempfile.TemporaryDirectory() as folder:
             async with World.running(Path(folder), start) as world:
-                return await work(world)
+                done = await work(world)
+                for name in PROCESSES:
+                    asked = world.server.busiest_minute(by=name)
+                    assert asked <= BUSIEST_MINUTE, f"{name} made {asked} requests within one minute"
+                return done
 
     gc.disable()
     try:
