@@ -11,7 +11,7 @@ import pytest
 import structlog
 import yaml
 
-from kaito.core import Key, Manager, NotFoundError, Object
+from kaito.core import KaitoError, Key, Manager, NotFoundError, Object
 from kaito.core.kinds import CONFIG_MAP
 from kaito.testing import Disturbance, InProcessServer, LoopClock, Trouble, virtual_time
 
@@ -20,6 +20,7 @@ CRD: Final[Object] = yaml.safe_load(Path(example.__file__).with_name("greetings.
 FOR_EVER: Final = 1_000_000
 HEALED_WITHIN: Final = 100.0
 """Seconds that one trouble may cost: a watch takes 80 s to find that nothing comes, then it pauses."""
+RESTART_SECONDS: Final = 10.0
 SLOWEST_BACK_OFF: Final = 1100.0
 """Seconds after which a key that failed again and again is tried at the latest, by client-go's limiter."""
 BUSIEST_MINUTE: Final = 50
@@ -60,6 +61,32 @@ async def operator(server: InProcessServer) -> AsyncIterator[Manager]:
     async with server.manager("greeter") as manager:
         manager.add(example.greeter(manager))
         yield manager
+
+
+@asynccontextmanager
+async def supervised(server: InProcessServer) -> AsyncIterator[None]:
+    """The operator as a cluster runs it: when it ends with a reason, it is started again."""
+
+    async def live() -> None:
+        async with operator(server) as manager:
+            await manager.start()
+            if (running := manager._running) is not None:
+                await asyncio.wait((running,))
+            await manager.stop()
+
+    async def lives() -> None:
+        while True:
+            with pytest.raises(KaitoError, match="SourcesNotStarted"):
+                await live()
+            await asyncio.sleep(RESTART_SECONDS)
+
+    life = asyncio.create_task(lives())
+    try:
+        yield
+        assert not life.done(), life.exception()
+    finally:
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
 
 
 def notes(server: InProcessServer) -> dict[str, Any]:
@@ -156,11 +183,9 @@ async def test_whatever_happens_once_or_thrice_the_operator_ends_where_it_would_
 ) -> None:
     async with with_ben() as server:
         server.disturb(Disturbance(trouble, of, times=times, event=event))
-        async with operator(server) as manager:
-            starting = asyncio.create_task(manager.start())
+        async with supervised(server):
             await a_day(server)
             await settled(server, within=times * HEALED_WITHIN)
-            await starting
             never_went_back(server)
             assert server.busiest_minute() <= BUSIEST_MINUTE
 
@@ -171,9 +196,8 @@ async def test_whatever_happens_once_or_thrice_the_operator_ends_where_it_would_
 @pytest.mark.parametrize("trouble", list(Trouble), ids=lambda one: one.name)
 @virtual_time
 async def test_trouble_without_end_is_asked_about_rarely_and_its_end_is_noticed(trouble: Trouble, of: str) -> None:
-    async with with_ben() as server, operator(server) as manager:
+    async with with_ben() as server, supervised(server):
         server.disturb(Disturbance(trouble, of, times=FOR_EVER))
-        starting = asyncio.create_task(manager.start())
         await a_day(server)
         await asyncio.sleep(600)
         began = LoopClock().monotonic() - 300
@@ -182,7 +206,6 @@ async def test_trouble_without_end_is_asked_about_rarely_and_its_end_is_noticed(
         for name in ("anna", "cleo"):
             await patiently(server.client.create, greeting(name, "fr" if name == "anna" else "en"))
         await settled(server, SLOWEST_BACK_OFF)
-        await starting
 
 
 @virtual_time
