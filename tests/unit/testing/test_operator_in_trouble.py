@@ -25,7 +25,7 @@ SLOWEST_BACK_OFF: Final = 1100.0
 """Seconds after which a key that failed again and again is tried at the latest, by client-go's limiter."""
 BUSIEST_MINUTE: Final = 50
 """Requests of one minute. Undisturbed, it is 25."""
-BUSIEST_MINUTE_WITHOUT_AN_ANSWER: Final = 100
+BUSIEST_MINUTE_WITHOUT_AN_ANSWER: Final = 130
 """A read whose connection breaks is tried ten times, a second apart (client-go), and each time twice by aiohttp."""
 
 
