@@ -25,13 +25,11 @@ class RequestMetrics:
             registry=registry,
         )
         self._bound: dict[tuple[int, str], Counter] = {}
-        self._details = _Details(host, registry) if detailed else None
+        self.details = RequestDetails(host, registry) if detailed else None
 
-    def answered(self, method: str, code: int, seconds: float, sent: int, received: int) -> None:
-        """Count an answer that came after `seconds`, with the bytes of both bodies."""
+    def answered(self, method: str, code: int) -> None:
+        """Count an answer."""
         self._count(method, code)
-        if self._details is not None:
-            self._details.answered(method, seconds, sent, received)
 
     def failed(self, method: str) -> None:
         """Count a request without an answer."""
@@ -39,8 +37,8 @@ class RequestMetrics:
 
     def repeated(self, method: str, code: int) -> None:
         """Count a request that is sent again because of an answer with `code`, or of none (0)."""
-        if self._details is not None:
-            self._details.retries.labels(str(code) if code else _FAILED, method, self._host).inc()
+        if self.details is not None:
+            self.details.retries.labels(str(code) if code else _FAILED, method, self._host).inc()
 
     def _count(self, method: str, code: int) -> None:
         bound = self._bound.get((code, method))
@@ -50,7 +48,9 @@ class RequestMetrics:
         bound.inc()
 
 
-class _Details:
+class RequestDetails:
+    """How long requests take, and how large they and their answers are."""
+
     def __init__(self, host: str, registry: CollectorRegistry | None) -> None:
         self._host = host
 
@@ -68,6 +68,7 @@ class _Details:
         )
 
     def answered(self, method: str, seconds: float, sent: int, received: int) -> None:
+        """Note an answer that came after `seconds`, with the bytes of both bodies."""
         self._durations.labels(method, self._host).observe(seconds)
         self._sent.labels(method, self._host).observe(sent)
         self._received.labels(method, self._host).observe(received)

@@ -159,13 +159,13 @@ class Transport:
         headers: Mapping[str, str] | None,
     ) -> aiohttp.ClientResponse:
         target = f"{self._base}{path}?{_query(tuple(params.items()))}" if params else self._base + path
-        own = headers if body is None else {**_JSON, **(headers or {})}
+        own = headers if body is None else {**_JSON, **headers} if headers else _JSON
         began = self._clock.monotonic()
         try:
             answer = await session.request(
                 method,
                 URL(target, encoded=True),
-                data=body,
+                data=None if body is None else aiohttp.BytesPayload(body),
                 headers={**shown.headers, **own} if own else shown.headers,
                 ssl=shown.tls,
                 server_hostname=self._settings.tls_server_name or None,
@@ -175,8 +175,10 @@ class Transport:
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._metrics.failed(method)
             raise
-        seconds = self._clock.monotonic() - began
-        self._metrics.answered(method, answer.status, seconds, len(body or b""), answer.content_length or 0)
+        self._metrics.answered(method, answer.status)
+        if self._metrics.details is not None:
+            seconds = self._clock.monotonic() - began
+            self._metrics.details.answered(method, seconds, len(body or b""), answer.content_length or 0)
         self._warnings.log(answer)
         return answer
 
