@@ -49,6 +49,7 @@ class Api:
     """Requests to one server as its administrator."""
 
     def __init__(self, server: str, authority: str, token: str) -> None:
+        self.server, self.authority, self.token = server, authority, token
         context = ssl.create_default_context(cadata=authority)
         self._client = httpx.Client(
             base_url=server, verify=context, headers={"Authorization": f"Bearer {token}"}, timeout=30
