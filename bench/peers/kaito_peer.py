@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sys
 import time
 from typing import Any, Final
 
@@ -177,7 +176,7 @@ async def measure(
     kind = KINDS.get(options.workload, CONFIG_MAP)
     if options.workload == "sync":
         await progress.complete.wait()
-        say(done=time.time(), wall_seconds=time.monotonic())
+        say(done=time.time())
     else:
         await manager.cache.wait_for_sync()
         if options.workload not in ("bulk", "lead"):
@@ -204,7 +203,6 @@ def main() -> None:
     """Run the command line."""
     options = parse(__doc__)
     configure_logging("info")
-    sys.stdin.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     asyncio.run(run(options))
 
 

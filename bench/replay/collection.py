@@ -89,7 +89,6 @@ class Collection:
     api_version: str
     plural: str
     versions: Versions
-    streaming: bool = True
     items: dict[str, Item] = field(default_factory=dict)
     watchers: set[Watcher] = field(default_factory=set)
     version: int = FIRST_VERSION

@@ -115,7 +115,7 @@ async def _list(request: web.Request, route: Route) -> web.StreamResponse:
 
 async def _watch(request: web.Request, route: Route) -> web.StreamResponse:
     collection, query = route.collection, request.query
-    if query.get("sendInitialEvents") == "true" and not collection.streaming:
+    if query.get("sendInitialEvents") == "true" and not request.app[WORLD].streaming:
         return _status(422, "Invalid", "sendInitialEvents is forbidden for watch unless WatchList is enabled")
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)

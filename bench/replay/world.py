@@ -55,7 +55,7 @@ class World:
         """Return the collection of a resource, which is made if it is new."""
         path = f"/{'apis' if '/' in api_version else 'api'}/{api_version}/{plural}"
         if path not in self.collections:
-            self.collections[path] = Collection(path, kind, api_version, plural, self.versions, self.streaming)
+            self.collections[path] = Collection(path, kind, api_version, plural, self.versions)
         return self.collections[path]
 
     def generate(self, family: str, number: int) -> None:

@@ -28,12 +28,13 @@ def measure(peer: str, objects: int = OBJECTS, rate: float = RATE, seconds: floa
         process.order("end")
         line = process.expect("result")
     served = after["collections"][PATH]
+    spent_by_peer = line["result"]["cpu_seconds"]
     spent = after["cpu_seconds"] - before["cpu_seconds"]
     return {
         **of_report(line),
         "events sent": served["emitted"]["MODIFIED"],
         "lost": float(line["state"] != served["state"]),
-        "CPU µs an event": line["result"]["cpu_seconds"] / served["emitted"]["MODIFIED"] * 1e6,
+        "CPU µs a reconcile": spent_by_peer / max(1, line["result"]["counts"].get("reconciles", 0)) * 1e6,
         "server's CPU share": spent / (after["now"] - before["now"]),
     }
 
@@ -41,9 +42,10 @@ def measure(peer: str, objects: int = OBJECTS, rate: float = RATE, seconds: floa
 def verdicts(found: Medians) -> list[Verdict]:
     """Compare with the targets."""
     own = found.get("kaito", {})
+    less = ratio(found, "CPU µs a reconcile", "kopf", "kaito")  # kopf does not get through all of them
     return [
         at_most("p99 event to reconcile at most 50 ms", own.get("latency p99 ms"), 50, " ms"),
-        at_least("at least 5 times less CPU than kopf", ratio(found, "CPU s", "kopf", "kaito"), 5, " times"),
+        at_least("at least 5 times less CPU a reconcile than kopf", less, 5, " times"),
         at_most("CPU at most twice Go's", ratio(found, "CPU s", "kaito", "go"), 2, " times"),
         at_most("the cache ends as the server's objects", own.get("lost"), 0),
     ]
