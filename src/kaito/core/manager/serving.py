@@ -111,9 +111,8 @@ class MetricsServer:
         self, application: web.Application, address: str, purpose: str, context: ssl.SSLContext | None
     ) -> int:
         host, port = _host_and_port(address, purpose)
-        listener = Listener(
-            application, host, port, purpose=purpose, option=f"--{purpose}-address, or 0 for none", context=context
-        )
+        option = ("--metrics-address" if purpose == "metrics" else "Serving.profiling_address") + ", or 0 for none"
+        listener = Listener(application, host, port, purpose=purpose, option=option, context=context)
         await listener.start()
         self._listeners.append(listener)
         return listener.port

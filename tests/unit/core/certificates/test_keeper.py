@@ -1,6 +1,8 @@
 """The keeper against the embedded API server, on virtual time: replicas agree, callers trust before it is served."""
 
 import base64
+import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -175,3 +177,44 @@ async def test_an_expired_certificate_is_replaced_at_once(client, clock):
     await one.look()
     assert one._served != old
     assert one.seconds_left() > 0
+
+
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL: the time of these tests is not that of its clock."""
+
+
+def handshake(server: ssl.SSLContext, bundle: bytes) -> None:
+    """Let a caller that trusts `bundle` greet a server; raises ssl.SSLError where it does not trust it."""
+    trust = ssl.create_default_context(cadata=bundle.decode())
+    trust.verify_flags |= NO_CHECK_TIME
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        trust.wrap_bio(to_client, to_server, server_hostname=NAMES[0]),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    while ends:
+        for end in tuple(ends):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+                ends.remove(end)
+
+
+async def test_no_handshake_fails_while_the_certificate_is_rotated(client, clock):
+    """Callers that know the authorities of half a minute ago, of replicas that look at different times."""
+    fast, slow = keeper(client, clock), keeper(client, clock)
+    await fast.look()
+    await slow.look()
+    first = fast._served
+    await clock.advance((POLICY.lifetime * POLICY.renew_at).total_seconds() - 60)
+    (known,) = await bundles(client)
+    for turn in range(20):
+        await fast.look()
+        if turn % 3 == 0:
+            await slow.look()
+        for replica in (fast, slow):
+            handshake(replica.context, base64.b64decode(known))
+        (known,) = await bundles(client)
+        await clock.advance(POLICY.check.total_seconds())
+    assert fast._served == slow._served != first
+    with pytest.raises(ssl.SSLError):
+        handshake(fast.context, first.authority.pem)
