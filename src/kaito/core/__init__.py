@@ -7,10 +7,12 @@ before it: objects, errors, clock; client; cache; queue; controller; manager.
 from kaito.core.cache import (
     ALL_NAMESPACES,
     OWNER_INDEX,
+    Backoff,
     Cache,
     CacheEntry,
     Event,
     NamespaceSelection,
+    ReflectorSettings,
     Selection,
     Subscription,
 )
@@ -104,6 +106,7 @@ __all__ = [
     "AlreadyExistsError",
     "AlreadyOwnedError",
     "ApiError",
+    "Backoff",
     "Cache",
     "CacheEntry",
     "Channel",
@@ -137,6 +140,7 @@ __all__ = [
     "OwnerReference",
     "PartialObjectMetadata",
     "Reconciler",
+    "ReflectorSettings",
     "Result",
     "Selection",
     "Selector",

@@ -1,9 +1,11 @@
 """Whether a server lists what it streamed: for debugging servers, never on by itself."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from kaito.core.cache.entry import CacheEntry, read_entry
+import msgspec
+
+from kaito.core.cache.entry import CacheEntry
 from kaito.core.cache.selection import Scope
 from kaito.core.client import Client
 from kaito.core.objects import Key, Kind
@@ -12,7 +14,12 @@ _SHOWN: Final = 20
 
 
 async def differences(
-    client: Client, kind: Kind[Any], scope: Scope, streamed: Iterable[CacheEntry[Any]], version: str
+    client: Client,
+    kind: Kind[Any],
+    scope: Scope,
+    read: Callable[[msgspec.Raw], CacheEntry[Any]],
+    streamed: Iterable[CacheEntry[Any]],
+    version: str,
 ) -> list[str]:
     """Return keys, twenty at most, of which a list at exactly `version` says something else than `streamed`.
 
@@ -32,7 +39,7 @@ async def differences(
             continue_token=token,
         )
         for item in page.items or ():
-            metadata = read_entry(kind, item).metadata
+            metadata = read(item).metadata
             listed[metadata.key] = f"{metadata.uid} {metadata.resource_version}"
         if not (token := page.metadata.continue_):
             break

@@ -238,8 +238,8 @@ class Reflector:
 
     async def _check(self, entries: list[CacheEntry[Any]], version: str) -> None:
         try:
-            found = await differences(self._client, self._kind, self._scope, entries, version)
-        except KaitoError as error:
+            found = await differences(self._client, self._kind, self._scope, self._target.read, entries, version)
+        except (KaitoError, ValueError) as error:
             log.warning("cannot check what was streamed", kind=str(self._kind), version=version, error=str(error))
             return
         if found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from kaito.core.cache import Cache, Selection, garbage
+from kaito.core.cache import Cache, ReflectorSettings, Selection, garbage
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
@@ -52,12 +52,13 @@ class Manager:
         serving: Serving | None = None,
         grace: float = GRACE_SECONDS,
         jitter: Jitter = system_jitter,
+        reflector: ReflectorSettings | None = None,
     ) -> None:
         self.name = name
         self.client = client
         self.clock = clock
         self.registry = registry
-        self.cache = Cache(client, clock=clock, jitter=jitter)
+        self.cache = Cache(client, clock=clock, jitter=jitter, reflector=reflector)
         self.events = EventRecorder(client, name, clock, registry)
         client.compare_with(self.cache)
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
@@ -98,11 +99,13 @@ class Manager:
         field_manager: str | None = None,
         clock: Clock | None = None,
         grace: float = GRACE_SECONDS,
+        reflector: ReflectorSettings | None = None,
     ) -> AbstractAsyncContextManager["Manager"]:
         """Return a context that yields a manager and stops it at the end. No request is made before `start` or `run`.
 
         Without `settings` the connection is found as `load_connection` does. The field manager is `name` by default.
-        Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served.
+        Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served,
+        `reflector` how what is cached is listed and watched.
         """
 
         def made(client: Client, registry: CollectorRegistry) -> "Manager":
@@ -114,6 +117,7 @@ class Manager:
                 metrics_address=metrics_address,
                 serving=serving,
                 grace=grace,
+                reflector=reflector,
             )
 
         return _connected(made, settings or load_connection(kubeconfig), name, field_manager or name, clock)
