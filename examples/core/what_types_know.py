@@ -29,6 +29,10 @@ async def what_a_kind_is_read_as(manager: Manager, client: Client) -> None:
     assert_type(manager.cache.entry(GREETING, KEY), CacheEntry[Greeting] | None)
     assert_type(await client.get(SERVICE, KEY), Service)
     assert_type(await client.list(GREETING), ObjectList[Greeting])
+    async for page in client.pages(GREETING):
+        assert_type(page, ObjectList[Greeting])
+    async for event in client.watch(GREETING):
+        assert_type(event.object, Greeting)
     if (entry := manager.cache.entry(GREETING, KEY)) is not None:
         assert_type(entry.decode().spec.name, str)
 

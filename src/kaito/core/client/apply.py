@@ -38,9 +38,10 @@ def desired_object(obj: Object, owner: Mapping[str, Any] | None, namespace: str)
     return desired
 
 
-def digest(desired: Mapping[str, Any]) -> str:
-    """Return the digest of a desired object: equal for equal content, whatever the order of its fields."""
-    return hashlib.sha256(orjson.dumps(desired, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+def digest(desired: Mapping[str, Any], field_manager: str) -> str:
+    """Return the digest of what a manager desires: equal for equal content, whatever the order of its fields."""
+    content = orjson.dumps([field_manager, desired], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def marked(desired: Object, mark: str) -> Object:

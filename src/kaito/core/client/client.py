@@ -120,7 +120,7 @@ class Client(Reader):
         parameters = said.apply_parameters(force=force)
         key = self._complete(resource, key_of(obj))
         desired = desired_object(obj, owner, key.namespace)
-        mark = digest(desired)
+        mark = digest(desired, said.field_manager)
         if not said.dry_run and (live := self._applied.find(desired, key, subresource, mark)) is not None:
             return live
         body = desired if subresource else marked(desired, mark)

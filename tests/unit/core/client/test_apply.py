@@ -15,7 +15,7 @@ def config_map(**data):
 
 def applied(obj):
     desired = desired_object(obj, None, "")
-    return marked(desired, digest(desired))
+    return marked(desired, digest(desired, "me"))
 
 
 def test_the_caller_keeps_its_object_unchanged():
@@ -40,7 +40,7 @@ def test_the_text_of_a_secret_becomes_data():
 
 
 def test_the_digest_does_not_depend_on_the_order_of_fields():
-    assert digest({"a": 1, "b": {"c": 2, "d": 3}}) == digest({"b": {"d": 3, "c": 2}, "a": 1})
+    assert digest({"a": 1, "b": {"c": 2, "d": 3}}, "me") == digest({"b": {"d": 3, "c": 2}, "a": 1}, "me")
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_the_digest_does_not_depend_on_the_order_of_fields():
 )
 def test_an_object_is_left_alone_only_if_digest_and_content_agree(live, wanted, left_alone):
     desired = desired_object(wanted, None, "")
-    assert is_applied(live, desired, digest(desired)) is left_alone
+    assert is_applied(live, desired, digest(desired, "me")) is left_alone
     assert APPLIED_ANNOTATION not in desired["metadata"].get("annotations", {})

@@ -107,6 +107,14 @@ async def test_a_second_apply_of_the_same_makes_no_request(api, client):
     assert len(api.seen("PATCH")) == 2
 
 
+async def test_another_manager_that_applies_the_same_is_heard(api, client):
+    client.compare_with(Live(api))
+    other = client.with_options(field_manager="other")
+    for one in (client, other, other):
+        await one.apply(config_map(data={"x": "1"}))
+    assert [params["fieldManager"] for params in api.seen("PATCH")] == ["test", "other"]
+
+
 async def test_apply_corrects_the_edit_of_another(api, client):
     client.compare_with(Live(api))
     await client.apply(config_map(data={"a": "1"}))

@@ -18,8 +18,8 @@ from kaito.core.client.credentials import CHECK_SECONDS, Credentials
 from kaito.testing import VirtualClock
 
 
-def pair(name, issuer=None):
-    """A key and certificate in PEM; signed by `issuer`, else by itself."""
+def pair(name, issuer=None, hours=1):
+    """A key and certificate in PEM, valid until in `hours`; signed by `issuer`, else by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -30,8 +30,8 @@ def pair(name, issuer=None):
         .issuer_name(signer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - datetime.timedelta(hours=9))
+        .not_valid_after(now + datetime.timedelta(hours=hours))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer_key.public_key()), critical=False)
@@ -105,6 +105,19 @@ async def test_a_server_of_another_authority_is_refused_unless_told_otherwise(se
     with pytest.raises(ConnectionLostError, match="certificate verify failed"):
         await ask(ConnectionSettings(url, ca_data=other, tls_server_name="localhost"))
     assert await ask(ConnectionSettings(url, insecure=True)) == {"peer": None}
+
+
+async def test_a_server_whose_certificate_has_expired_is_a_lost_connection_that_says_so(tmp_path):
+    issuer, ca, _ = pair("ca")
+    _, certificate, key = pair("localhost", issuer, hours=-1)
+    (tmp_path / "server.pem").write_bytes(certificate + key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with listener:
+        url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        with pytest.raises(ConnectionLostError, match="certificate has expired"):
+            await ask(ConnectionSettings(url, ca_data=ca, tls_server_name="localhost"))
 
 
 async def test_unreadable_credentials_name_the_server_and_a_remedy(tmp_path):

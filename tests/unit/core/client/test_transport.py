@@ -41,7 +41,7 @@ def times(number, answer):
     return lambda request: answer(request) if next(left, None) is not None else None
 
 
-@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("code", [429, 500, 503, 504])
 async def test_a_refusal_with_retry_after_is_tried_again_after_that_time(api, client, clock, until, refuse, code):
     api.faults.append(times(2, lambda _: refuse(code, "X", **{"Retry-After": "3"})))
     creating = asyncio.create_task(client.create(CONFIG))
