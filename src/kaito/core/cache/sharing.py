@@ -21,17 +21,23 @@ def share(metadata: Metadata, fields: dict[str, msgspec.Raw]) -> Metadata:
     """
     _set(metadata, "namespace", intern(metadata.namespace))
     _set(metadata, "creation_timestamp", intern(metadata.creation_timestamp))
-    if metadata.labels:
-        labels = {intern(key): intern(value) for key, value in metadata.labels.items()}
-        _set(metadata, "labels", _shared(fields["labels"], labels))
     if metadata.annotations:
         _set(metadata, "annotations", {intern(key): value for key, value in metadata.annotations.items()})
+    if metadata.labels:
+        _set(metadata, "labels", _shared(fields["labels"], metadata.labels))
     if metadata.owner_references:
         _set(metadata, "owner_references", _shared(fields["ownerReferences"], metadata.owner_references))
     return metadata
 
 
 def _shared(json: msgspec.Raw, part: Any) -> Any:
+    key = bytes(json)
+    found = _parts.get(key)
+    if found is not None:
+        return found
     if len(_parts) >= _REMEMBERED:
         _parts.clear()
-    return _parts.setdefault(bytes(json), part)
+    if isinstance(part, dict):
+        part = {intern(name): intern(value) for name, value in part.items()}
+    _parts[key] = part
+    return part
