@@ -74,9 +74,9 @@ class Cache:
 
         Raises KaitoError CacheNotStarted, SelectionConflict; InformerStopped when the cache stops before.
         """
-        informer = self.register(kind, selection)
         if self._group is None:
             raise _not_started(kind)
+        informer = self.register(kind, selection)
         await informer.wait_for_sync()
         return informer
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from kaito.core.cache import Cache, ReflectorSettings, Selection, garbage
+from kaito.core.cache import Cache, Mode, ReflectorSettings, Selection, garbage
 from kaito.core.client import Client, ConnectionSettings, fenced, load_connection
 from kaito.core.clock import Clock, Jitter, SystemClock, deadline, system_jitter
 from kaito.core.controller import Controller, ControllerMetricFamilies, Surroundings
@@ -51,6 +51,7 @@ class Manager:
         metrics_address: str,
         serving: Serving | None = None,
         grace: float = GRACE_SECONDS,
+        cache_defaults: Selection | None = None,
         jitter: Jitter = system_jitter,
         reflector: ReflectorSettings | None = None,
     ) -> None:
@@ -58,7 +59,7 @@ class Manager:
         self.client = client
         self.clock = clock
         self.registry = registry
-        self.cache = Cache(client, clock=clock, jitter=jitter, reflector=reflector)
+        self.cache = Cache(client, defaults=cache_defaults, clock=clock, jitter=jitter, reflector=reflector)
         self.events = EventRecorder(client, name, clock, registry)
         client.compare_with(self.cache)
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
@@ -100,12 +101,14 @@ class Manager:
         clock: Clock | None = None,
         grace: float = GRACE_SECONDS,
         reflector: ReflectorSettings | None = None,
+        cache_defaults: Selection | None = None,
     ) -> AbstractAsyncContextManager["Manager"]:
         """Return a context that yields a manager and stops it at the end. No request is made before `start` or `run`.
 
         Without `settings` the connection is found as `load_connection` does. The field manager is `name` by default.
         Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served,
-        `reflector` how what is cached is listed and watched.
+        `reflector` how what is cached is listed and watched, and `cache_defaults` what is cached of kinds that no choice
+        was made for: namespaces, selectors, mode, resync.
         """
 
         def made(client: Client, registry: CollectorRegistry) -> "Manager":
@@ -118,6 +121,7 @@ class Manager:
                 serving=serving,
                 grace=grace,
                 reflector=reflector,
+                cache_defaults=cache_defaults,
             )
 
         return _connected(made, settings or load_connection(kubeconfig), name, field_manager or name, clock)
@@ -132,9 +136,20 @@ class Manager:
         controller.bind(self._surroundings)
         self._work.add(controller)
 
-    def caching(self, kind: Kind[Any], *, namespace: str | None = None, labels: str = "", fields: str = "") -> None:
-        """Cache a kind, or only a part of it (selectors in query form). Call it before a controller does."""
-        self.cache.register(kind, Selection(namespace, labels, fields))
+    def caching(
+        self,
+        kind: Kind[Any],
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        fields: str | None = None,
+        mode: Mode | None = None,
+    ) -> None:
+        """Cache a kind, or only a part of it (selectors in query form). Call it before a controller does.
+
+        What is not chosen is as the cache's defaults have it; `manager.cache.register` takes all choices there are.
+        """
+        self.cache.register(kind, Selection(namespace, labels, fields, mode=mode))
 
     def elect(self, namespace: str = "") -> None:
         """Let controllers and runnables wait until this replica holds the Lease named as the manager.

@@ -274,6 +274,21 @@ async def test_a_handler_that_joins_from_within_a_handler_hears_each_object_once
         assert sorted(told(late)) == [("ADDED", "a", True), ("ADDED", "b", True), ("ADDED", "c", True)]
 
 
+@pytest.mark.usefixtures("small_slices")
+async def test_the_loop_is_free_while_handlers_are_told_of_a_long_list(informer, entry, running):
+    made, told_so_far, seen = informer(), [], set()
+
+    async def watch():
+        while True:
+            seen.add(len(told_so_far))
+            await asyncio.sleep(0)
+
+    async with running(made.run), running(watch):
+        made.subscribe(told_so_far.append)
+        await made.replace([entry(f"o{number}") for number in range(20)], "5", "")
+        assert seen >= set(range(0, 20, 2))
+
+
 class Witness:
     """A handler that fails when it hears of an object twice, or of a deletion of what it never saw."""
 

@@ -8,7 +8,7 @@ import signal
 import aiohttp
 import pytest
 
-from kaito.core import DONE, Cache, Controller, KaitoError, Key, Kind, Manager
+from kaito.core import DONE, Cache, Controller, KaitoError, Key, Kind, Manager, Selection
 from kaito.testing import VirtualClock
 
 THING = Kind("example.org/v1", "Thing", dict)
@@ -240,6 +240,15 @@ async def test_it_leaves_no_task_socket_or_thread_behind_also_with_events_to_wri
         manager.events.record(thing, "Normal", "Made", "made it")
         controller.enqueue(Key("ns", "later"), after=100)
         controller._reconciler.go.set()
+
+
+async def test_what_is_cached_has_defaults(api):
+    api.put("a")
+    api.put("b", collection="/apis/example.org/v1/namespaces/other/things")
+    async with Manager.connect("m", settings=api.settings, cache_defaults=Selection("ns")) as manager:
+        manager.caching(THING)
+        await manager.start()
+        assert [entry.key.name for entry in manager.cache.entries(THING)] == ["a"]
 
 
 async def test_an_idle_manager_makes_no_request(api, until):
