@@ -107,8 +107,8 @@ class Manager:
 
         Without `settings` the connection is found as `load_connection` does. The field manager is `name` by default.
         Metrics and probes are at `metrics_address` (`host:port`, "0": nowhere); `serving` says what else is served,
-        `reflector` how what is cached is listed and watched, and `cache_defaults` what is cached of kinds for which that
-        was not chosen: namespaces, selectors, mode, resync.
+        `reflector` how what is cached is listed and watched, and `cache_defaults` what is cached of kinds for which
+        that was not chosen: namespaces, selectors, mode, resync.
         """
 
         def made(client: Client, registry: CollectorRegistry) -> "Manager":
