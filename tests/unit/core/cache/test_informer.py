@@ -276,3 +276,39 @@ async def test_writes_that_will_never_show_are_not_waited_for(cache, write):
 async def test_waiting_for_a_write_ends_after_its_limit(api, cache):
     await cache.wait_for_sync()
     assert not await cache.wait_for_writes([Write("example.org/v1", "Thing", Key("ns", "a"), "99999")], 1)
+
+
+async def test_the_store_is_as_new_as_its_list_then_its_events_then_its_bookmarks(api, cache, thing, until):
+    api.put("a")
+    await cache.wait_for_sync()
+    store = cache.register(thing).store
+    assert store.resource_version("ns") == str(api.version)
+    await until(lambda: api.watches)
+    api.put("b")
+    await until(lambda: len(store) == 2)
+    assert store.resource_version("ns") == str(api.version)
+    api.bookmark()
+    await until(lambda: store.resource_version("ns") == str(api.version))
+    assert len(cache.events) == 2
+
+
+async def test_a_deletion_of_what_was_never_seen_is_nothing(api, cache, thing, until):
+    await cache.wait_for_sync()
+    await until(lambda: api.watches)
+    ghost = {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "ghost", "namespace": "ns"}}
+    ghost["metadata"]["resourceVersion"] = str(api.version + 1)
+    api.send(api._line("DELETED", ghost))
+    api.put("a")
+    await until(lambda: cache.events)
+    assert told(cache) == [("ADDED", "a")]
+
+
+async def test_one_unreadable_object_of_a_list_loses_none_of_the_others(api, client, thing, running):
+    api.put("a")
+    api.put("broken")["kind"] = "Table"
+    api.put("c")
+    made = Cache(client, reflector=ReflectorSettings(streaming=False))
+    made.register(thing)
+    async with running(made.run):
+        await made.wait_for_sync()
+        assert sorted(entry.key.name for entry in made.entries(thing)) == ["a", "c"]
