@@ -14,10 +14,11 @@ _THRESHOLDS: Final = (50_000, 20, 100)
 
 
 def set_aside() -> None:
-    """Take all that is there out of the collector's sight, and let it run seldom. For when the caches are filled.
+    """Take all that is there out of the collector's sight, and let it run seldom.
 
-    It is for a process to do once: what is set aside is freed by its count of references as ever, but a cycle in it
-    never.
+    It is for a process to do, before it begins (so that the program is not looked through while leases are to be
+    renewed) and when its caches are filled. What is set aside is freed by its count of references as ever, but a cycle
+    in it never.
     """
     gc.collect()
     gc.freeze()

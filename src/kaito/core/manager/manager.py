@@ -210,9 +210,10 @@ class Manager:
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
+            garbage.set_aside()  # the program
             await self.start()
             if self._running is not None:
-                garbage.set_aside()
+                garbage.set_aside()  # the caches
                 await asyncio.wait((self._running,))
             await self.stop()
         finally:
