@@ -54,7 +54,8 @@ def test_the_operator_of_the_tutorial_does_what_its_page_says(
     api: Api, greetings: str, config_maps: str, operator: subprocess.Popen[bytes]
 ) -> None:
     note = f"{config_maps}/anna"
-    assert api.post(greetings, {"metadata": {"name": "anna"}, "spec": {"name": "Anna"}}).code == 201
+    anna = {"apiVersion": "example.com/v1", "kind": "Greeting", "metadata": {"name": "anna"}, "spec": {"name": "Anna"}}
+    assert api.post(greetings, anna).code == 201
     api.until(lambda: text(api.get(note)), lambda found: found == "Hello, Anna!")
     api.until(lambda: api.get(f"{greetings}/anna").body.get("status"), lambda status: status == {"phase": "Greeted"})
 

