@@ -73,8 +73,9 @@ class Workers:
         """Reconcile a key and act on what comes of it; returns the moment when that ended."""
         key = item.key
         log_context.set(Run(self._name, key))
-        if key in self._writes:
-            await self._see_own_writes(key)
+        if key in self._writes and not await self._sees_own_writes(key):
+            self._queue.retry(key, priority=item.priority)
+            return self._clock.monotonic()
         started = self._clock.monotonic()
         with recording() as writes:
             result = await self._attempt(key)
@@ -88,12 +89,18 @@ class Workers:
             self._report(result, outcome)
         return ended
 
-    async def _see_own_writes(self, key: Key) -> None:
-        """Wait until the cache shows what this key's last reconcile wrote, so that it is not written again."""
-        writes = self._writes.pop(key)
+    async def _sees_own_writes(self, key: Key) -> bool:
+        """Wait until the cache shows what this key's last reconcile wrote: nothing is decided on a state known as old.
+
+        False when it does not in time; the key is tried again then, as after an error.
+        """
+        writes = self._writes[key]
         if not self._cache.shows(writes) and not await self._cache.wait_for_writes(writes, BARRIER_SECONDS):
             self._metrics.stale.inc()
             log.warning("cache lags behind own writes")
+            return False
+        del self._writes[key]
+        return True
 
     async def _attempt(self, key: Key) -> Result | Exception:
         """Reconcile once; whatever is raised comes back as a value. Our own cancellation passes through.
