@@ -222,6 +222,20 @@ async def test_events_are_written_before_it_ends(api):
     assert [event["reason"] for event in events] == ["Made"]
 
 
+async def test_events_that_nobody_takes_hold_its_end_up_for_five_seconds_at_most(api, until):
+    thing, clock = api.put("a"), VirtualClock()
+    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
+        await manager.start()
+        await api.stop()
+        manager.events.record(thing, "Normal", "Made", "made it")
+        await until(lambda: clock.sleeping)
+        stopping = asyncio.create_task(manager.stop())
+        await clock.advance(4.9)
+        assert not stopping.done()
+        await clock.advance(0.2)
+        await asyncio.wait_for(stopping, 5)
+
+
 @pytest.mark.parametrize("elected", [True, False])
 async def test_it_leaves_no_task_socket_or_thread_behind_also_with_events_to_write(api, until, elected):
     """What is left behind fails every test here."""
