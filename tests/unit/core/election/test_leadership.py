@@ -233,6 +233,22 @@ async def test_a_watch_that_fails_is_no_obstacle(replica, clock):
     assert two.leads
 
 
+async def test_a_watch_that_ends_at_once_each_time_is_asked_for_a_few_times_a_minute(replica, clock):
+    replica("one")
+    await clock.advance(5)
+    two = replica("two", jitter=lambda: 0.0)
+
+    async def watch(*_arguments, **_options):
+        two.client.watches += 1
+        return
+        yield
+
+    two.client.watch = watch
+    await clock.advance(60)
+    assert 20 <= two.client.watches <= 31
+    assert len(two.client.requests) <= 31
+
+
 def test_no_two_processes_have_one_identity():
     assert new_identity() != new_identity()
 
