@@ -1,7 +1,8 @@
 """Which objects of a kind are cached, and in what form."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from kaito.core.cache.entry import Mode, Transform
@@ -15,6 +16,8 @@ T = TypeVar("T")
 RESYNC_SECONDS: Final = 10 * 60 * 60.0
 """How often handlers are shown everything again; from controller-runtime."""
 _NAMESPACE_FIELD: Final = "metadata.namespace"
+_COMMA: Final = re.compile(r"(?<!\\),")
+"""Between the requirements of a field selector; a value's own commas are escaped."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Selection:
 
         Raises KaitoError InvalidSelector, ModelNotFrozen.
         """
-        named, by_default = (_split(self), _split(defaults)) if kind.namespaced is not False else (_NOWHERE, _NOWHERE)
+        if kind.namespaced is False:
+            return _anywhere(self).over(_anywhere(defaults), replace(kind, namespaced=None))
+        named, by_default = _split(self), _split(defaults)
         wanted = named or by_default or {ALL_NAMESPACES: NamespaceSelection()}
         by_model: Mode | None = "metadata" if kind.model is PartialObjectMetadata else None
         mode: Mode = self.mode or by_model or defaults.mode or "raw"
@@ -102,7 +107,11 @@ class Resolved:
         return partitions.get(namespace, partitions.get(ALL_NAMESPACES))
 
 
-_NOWHERE: Final[Mapping[str, NamespaceSelection]] = {}
+def _anywhere(selection: Selection) -> Selection:
+    """Return the choices that a kind without namespaces has: a server refuses to be asked for a namespace of it."""
+    parts = [part for part in _COMMA.split(selection.fields or "") if not part.strip().startswith(_NAMESPACE_FIELD)]
+    fields = None if selection.fields is None else ",".join(parts)
+    return replace(selection, namespace=None, namespaces={}, fields=fields)
 
 
 def _split(selection: Selection) -> Mapping[str, NamespaceSelection]:

@@ -138,6 +138,19 @@ def test_a_cluster_scoped_kind_has_no_namespaces_by_default():
     assert scopes(EVERYTHING, defaults, CLUSTERED) == (Scope(None, "a=b"),)
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("metadata.namespace=x", ""),
+        ("metadata.namespace!=x,metadata.name=y", "metadata.name=y"),
+        ("metadata.name=y\\,metadata.namespace", "metadata.name=y\\,metadata.namespace"),
+    ],
+)
+def test_a_cluster_scoped_kind_is_not_asked_for_by_namespace(fields, expected):
+    assert scopes(EVERYTHING, Selection(fields=fields), CLUSTERED) == (Scope(None, "", expected),)
+    assert scopes(Selection(fields=fields), EVERYTHING, CLUSTERED) == (Scope(None, "", expected),)
+
+
 def test_mode_and_resync_are_the_kinds_then_the_defaults():
     defaults = Selection(mode="compressed", resync=60)
     resolved = Selection(mode="metadata").over(defaults, THING)
