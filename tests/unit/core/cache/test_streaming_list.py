@@ -37,10 +37,10 @@ async def start(client, thing):
     """Start caches of things that record what their handlers saw; they are stopped at the end."""
     running = []
 
-    def begin(**settings):
+    def begin(transform=None, **settings):
         made = Cache(client, clock=Hurried(), jitter=lambda: 0.0, reflector=ReflectorSettings(**settings))
         made.clock, made.events = made._clock, []
-        made.register(thing, Selection("ns", resync=0))
+        made.register(thing, Selection("ns", resync=0, transform=transform))
         made.subscribe(thing, made.events.append)
         running.append(asyncio.create_task(made.run()))
         return made
@@ -275,6 +275,25 @@ async def test_objects_of_another_kind_in_a_streamed_list_are_skipped(script, st
     assert told(cache) == [("ADDED", "a", True)]
     assert [entry["type"] for entry in logs if entry["event"] == "skipped an unreadable event"] == ["ADDED", "INVENTED"]
     stay.set()
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "listing"])
+async def test_a_transform_sees_each_received_object_once(api, start, thing, until, streaming):
+    seen = []
+
+    def transform(obj):
+        seen.append((obj["metadata"]["name"], obj["metadata"]["resourceVersion"]))
+        return {**obj, "x": "transformed"}
+
+    for name in ("a", "b"):
+        api.put(name)
+    cache = start(transform, streaming=streaming)
+    await cache.wait_for_sync()
+    await until(lambda: api.watches)
+    api.put("a")
+    await until(lambda: len(cache.events) == 3)
+    assert seen == [("a", "101"), ("b", "102"), ("a", "103")]
+    assert [obj["x"] for obj in cache.list(thing)] == ["transformed"] * 2
 
 
 async def test_switched_off_it_is_not_tried(api, start):
