@@ -114,7 +114,9 @@ async def test_one_works_and_both_are_ready(pair, client, until):
     for replica, status in ((leader, "1.0"), (standby, "0.0")):
         assert (await replica.get("/readyz"))[0] == 200
         assert (await replica.get("/healthz"))[0] == 200
-        assert f'leader_election_master_status{{name="copier"}} {status}' in (await replica.get("/metrics"))[1]
+        metrics = (await replica.get("/metrics"))[1]
+        assert f'leader_election_master_status{{name="copier"}} {status}' in metrics
+        assert 'leader_election_slowpath_total{name="copier"} 0.0' in metrics
 
 
 async def test_a_standby_that_warms_up_has_its_keys_together_before_it_leads(pair, server, client, until):
