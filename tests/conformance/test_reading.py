@@ -57,6 +57,13 @@ def test_a_field_that_cannot_be_selected_by_is_named(api: Api, three: str) -> No
     assert answer.message == '"data.x" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
+@pytest.mark.parametrize("path", ["/api/v1/nodes", "/api/v1/namespaces"])
+def test_objects_without_a_namespace_are_not_selected_by_one(api: Api, path: str) -> None:
+    answer = api.get(path, fieldSelector="metadata.namespace=default")
+    assert answer.code == 400
+    assert answer.body["message"].endswith("field label not supported: metadata.namespace")
+
+
 def test_pages_follow_one_another_from_one_moment(api: Api, three: str) -> None:
     page = api.get(three, limit=1, labelSelector="tier")
     version, found = page.body["metadata"]["resourceVersion"], names(page)

@@ -71,7 +71,9 @@ def field_predicate(resource: Resource, selector: str) -> Predicate | None:
     if not selector.strip():
         return None
     own = _FIELDS.get(resource.storage_key, ())
-    allowed = (*own, "metadata.name", "metadata.namespace")
+    allowed = (*own, "metadata.name")
+    if resource.namespaced or not (own or resource.custom):
+        allowed = (*allowed, "metadata.namespace")  # others without namespaces take it, and find nothing
     if resource.custom:
         allowed = (*allowed, *resource.custom.selectable_fields)
     try:
