@@ -4,9 +4,10 @@ What to do next is decided by `list_watch.py`; here is the I/O alone.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -38,6 +39,8 @@ from kaito.core.logs import get_logger
 from kaito.core.objects import Key, Kind
 
 log = get_logger()
+
+T = TypeVar("T")
 
 _SLICE: Final = 250
 """Objects of a list read at a time before other tasks get their turn."""
@@ -203,26 +206,32 @@ class Reflector:
 
     async def _take(self, event: RawEvent, stream: "_Stream") -> None:
         """Hand on one event, or keep it while the list is not complete."""
+        if event.type == "BOOKMARK":
+            if (mark := self._read(event, read_bookmark)) is not None:
+                await self._mark(stream, *mark)
+        elif (change := _CHANGES.get(event.type)) is None:
+            log.error("skipped an event of an unknown type", kind=str(self._kind), type=event.type)
+        elif (entry := self._read(event, self._target.read)) is None:
+            return
+        elif stream.initial is not None:
+            stream.keep(change, entry)
+        else:
+            stream.reach(entry.metadata.resource_version, change)
+            self._target.apply(change, entry)
+
+    def _read(self, event: RawEvent, read: Callable[[msgspec.Raw], T]) -> T | None:
         try:
-            if event.type == "BOOKMARK":
-                version, ends = read_bookmark(event.object)
-                if stream.initial is None:
-                    stream.reach(version, event.type)
-                    self._target.bookmark(version)
-                elif ends:
-                    await self._complete(stream, version)
-                return
-            if event.type not in _CHANGES:
-                raise ValueError(f"event type {event.type!r} is unknown")
-            entry = self._target.read(event.object)
+            return read(event.object)
         except ValueError as error:
             log.error("skipped an unreadable event", kind=str(self._kind), type=event.type, error=str(error))
-            return
-        if stream.initial is not None:
-            stream.keep(event.type, entry)
-        else:
-            stream.reach(entry.metadata.resource_version, event.type)
-            self._target.apply(_CHANGES[event.type], entry)
+            return None
+
+    async def _mark(self, stream: "_Stream", version: str, ends: bool) -> None:
+        if stream.initial is None:
+            stream.reach(version, "BOOKMARK")
+            self._target.bookmark(version)
+        elif ends:
+            await self._complete(stream, version)
 
     async def _complete(self, stream: "_Stream", version: str) -> None:
         """Make what has been streamed so far the store; what follows is live."""

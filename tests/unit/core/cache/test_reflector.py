@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from kaito.core import Backoff, Cache, Client, Key, Kind, ReflectorSettings, Selection
+from kaito.core.cache.reflector import Reflector
+from kaito.core.cache.selection import Scope
 from kaito.core.errors import ConnectionLostError
 from kaito.core.kinds import CONFIG_MAP
 from kaito.testing import Disturbance, InProcessServer, LoopClock, Trouble, virtual_time
@@ -183,6 +185,24 @@ async def test_a_cancelled_reflector_leaves_no_task_and_no_connection(stage: str
     await asyncio.sleep(0)
     assert stuck.open == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Broken:
+    """Takes what a reflector hands on, until it fails at a complete list."""
+
+    async def replace(self, _entries: Any, _version: str) -> None:
+        raise ValueError("a defect of ours")
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "listing"])
+@virtual_time
+async def test_a_list_that_cannot_be_kept_is_not_passed_over(streaming: bool) -> None:
+    client = Client(Stuck("watching"), field_manager="test")  # type: ignore[arg-type]
+    settings = ReflectorSettings(streaming=streaming)
+    target: Any = Broken()
+    reflector = Reflector(THING, Scope(), client, target, LoopClock(), lambda: 0.0, settings)
+    with pytest.raises(ValueError, match="defect"):
+        await reflector.run()
 
 
 class OneList:
