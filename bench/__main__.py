@@ -38,21 +38,21 @@ def available() -> tuple[str, ...]:
 
 
 def measure(row: Row, peers: tuple[str, ...], rounds: int) -> None:
-    """Run a row and keep what came out."""
+    """Run a row and keep what came out, after each run."""
     runs: list[Run] = []
     begin = time.monotonic()
     for run in row.run([peer for peer in row.peers if peer in peers], rounds):
         runs.append(run)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in run.figures.items())
         print(f"{row.name} round {run.round} {run.peer}: {shown}", flush=True)
-    document = {
-        "row": row.name,
-        "rounds": rounds,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "took_seconds": round(time.monotonic() - begin),
-        "runs": [asdict(run) for run in runs],
-    }
-    (OUTPUT / f"{row.name}.json").write_text(json.dumps(document, indent=1) + "\n")
+        document = {
+            "row": row.name,
+            "rounds": run.round,
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "took_seconds": round(time.monotonic() - begin),
+            "runs": [asdict(run) for run in runs],
+        }
+        (OUTPUT / f"{row.name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def main() -> int:
