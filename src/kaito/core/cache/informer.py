@@ -111,7 +111,7 @@ class Informer:
         async for event in in_slices(events):
             for subscription in told:
                 subscription.deliver(event)
-        if self.store.is_filled() and not self.synced.is_set():
+        if self.store.is_filled and not self.synced.is_set():
             self.synced.set()
             self._settled.set()
             for subscription in self._subscriptions:

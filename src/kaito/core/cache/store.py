@@ -38,10 +38,10 @@ class Store:
         """Note that a partition is as new as `resource_version`."""
         self._partitions[partition].resource_version = resource_version
 
-    def is_filled(self, partition: str | None = None) -> bool:
-        """Say whether a partition (None: every one) has been replaced by a list."""
-        partitions = self._partitions.values() if partition is None else (self._partitions[partition],)
-        return all(found.filled for found in partitions)
+    @property
+    def is_filled(self) -> bool:
+        """Whether every partition has been replaced by a list."""
+        return all(partition.filled for partition in self._partitions.values())
 
     def get(self, key: Key) -> CacheEntry[Any] | None:
         """Return the entry of `key`. Raises KaitoError NamespaceNotCached."""

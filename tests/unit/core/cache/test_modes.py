@@ -145,7 +145,7 @@ async def test_transform_and_mode_are_chosen_before_the_start(caching):
                 cache.register(CONFIG_MAP, late)
 
 
-def room_of(mode, pods, count=1_000):
+def room_of(mode, pods, count=300):
     """Return bytes per Pod in a store, and objects per Pod that the garbage collector has to look at."""
     gc.collect()
     tracked = len(gc.get_objects())

@@ -357,6 +357,6 @@ async def interleaved(make, entry, seed):
 
 @pytest.mark.usefixtures("small_slices")
 def test_whenever_handlers_join_each_hears_everything_once_and_ends_with_what_is_there(informer, entry):
-    for seed in range(200):
+    for seed in range(100):
         print("seed", seed)
         assert run(interleaved(informer, entry, seed)) == 6
