@@ -137,6 +137,7 @@ class Reflector:
                         self._keep(item)
                         if number % _SLICE == 0:
                             await asyncio.sleep(0)
+                    await asyncio.sleep(0)
         except KaitoError as error:
             self._complain("cannot list", error)
             return ListFailed(error)

@@ -18,6 +18,8 @@ from kaito.core.objects import PARTIAL_OBJECT_METADATA, Key, Kind, Object, Parti
 
 T = TypeVar("T")
 
+_PART_BYTES: Final = 256 << 10
+"""How much of a list is taken apart at a time. What came compressed may arrive as one chunk of many megabytes."""
 PAGE_SIZE: Final = 500
 """Objects per page of a list, as client-go's pager asks."""
 
@@ -133,8 +135,9 @@ class Reader:
         splitter = ItemSplitter()
         async with self._transport.stream(path, params, _form(kind, "List")) as chunks, aclosing(chunks):
             async for chunk in chunks:
-                if items := splitter.feed(chunk):
-                    yield RawList(items=items)
+                for start in range(0, len(chunk), _PART_BYTES):
+                    if items := splitter.feed(chunk[start : start + _PART_BYTES]):
+                        yield RawList(items=items)
         with _a_list(kind):
             last = _checked(splitter.finish())
         yield last

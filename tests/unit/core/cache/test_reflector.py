@@ -208,8 +208,9 @@ async def test_a_list_that_cannot_be_kept_is_not_passed_over(streaming: bool) ->
 class OneList:
     """A transport whose server has one list to give and then no watch."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, chunk: int = 65_536) -> None:
         self.body: bytes | None = body
+        self.chunk = chunk
 
     @asynccontextmanager
     async def stream(self, _path: str, params: Any, _headers: Any = None) -> AsyncIterator[Any]:
@@ -218,10 +219,21 @@ class OneList:
 
         async def chunks() -> AsyncIterator[bytes]:
             body, self.body = self.body or b"", None
-            for at in range(0, len(body), 65_536):
-                yield body[at : at + 65_536]
+            for at in range(0, len(body), self.chunk):
+                yield body[at : at + self.chunk]
 
         yield chunks()
+
+
+@virtual_time
+async def test_a_list_that_arrives_as_one_chunk_is_taken_in_with_turns_for_others() -> None:
+    items = [{"metadata": {"name": str(number)}, "x": "y" * 2_000} for number in range(5_000)]
+    body = orjson.dumps({"kind": "ThingList", "metadata": {"resourceVersion": "7"}, "items": items})
+    client = Client(OneList(body, len(body)), field_manager="test")  # type: ignore[arg-type]
+    most = 0
+    async for part in client.list_parts(THING):
+        most = max(most, len(part.items or ()))
+    assert 100 < most < 200
 
 
 @virtual_time
