@@ -24,7 +24,9 @@ NAME = "workspaces.kaito.sh"
 [DEFINITION] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
 RESOURCE = resources_of(DEFINITION)[0]
 SCHEMA = RESOURCE.schema
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(
+    path for path in (Path(__file__).parents[2] / "examples").rglob("*.yaml") if "kind: Workspace" in path.read_text()
+)
 
 
 @pytest.fixture(scope="module")

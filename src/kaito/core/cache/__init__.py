@@ -1,7 +1,7 @@
 """Objects kept in step with the server: reflector, store, indexes, informer."""
 
 from kaito.core.cache.backoff import Backoff
-from kaito.core.cache.cache import BARRIER_SECONDS, Cache
+from kaito.core.cache.cache import Cache
 from kaito.core.cache.entry import CacheEntry, Event, Mode, Transform
 from kaito.core.cache.index import OWNER_INDEX, IndexFunction
 from kaito.core.cache.informer import Informer
@@ -12,7 +12,6 @@ from kaito.core.cache.subscription import Handler, Subscription
 
 __all__ = [
     "ALL_NAMESPACES",
-    "BARRIER_SECONDS",
     "OWNER_INDEX",
     "Backoff",
     "Cache",

@@ -198,7 +198,7 @@ class Transport:
 def _session(
     connector: aiohttp.BaseConnector, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
 ) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector,
         headers=headers,
         timeout=timeout,
@@ -207,6 +207,10 @@ def _session(
         auto_decompress=True,
         trust_env=False,
     )
+    # aiohttp sends what HTTP calls idempotent a second time when a kept connection breaks: GET, but PUT and DELETE too,
+    # which may have happened. It has no public switch for that; a test holds this one.
+    session._retry_connection = False  # noqa: SLF001
+    return session
 
 
 @lru_cache(maxsize=256)

@@ -16,9 +16,6 @@ from kaito.core.queue import Item, WorkQueue
 
 log = get_logger()
 
-BARRIER_SECONDS: Final = 5.0
-"""Longest wait for the cache to show our own writes, from controller-runtime's read-your-own-writes."""
-
 TURN_SECONDS: Final = 0.005
 """How long reconciles that never wait may follow one another, in all workers, before other tasks get their turn."""
 
@@ -95,7 +92,7 @@ class Workers:
         False when it does not in time; the key is tried again then, as after an error.
         """
         writes = self._writes[key]
-        if not self._cache.shows(writes) and not await self._cache.wait_for_writes(writes, BARRIER_SECONDS):
+        if not self._cache.shows(writes) and not await self._cache.wait_for_writes(writes):
             self._metrics.stale.inc()
             log.warning("cache lags behind own writes")
             return False
