@@ -33,8 +33,8 @@ class FakeCache:
     def shows(self, _writes):
         return self.seen.is_set()
 
-    async def wait_for_writes(self, writes, within):
-        self.waits.append((tuple(writes), within))
+    async def wait_for_writes(self, writes):
+        self.waits.append(tuple(writes))
         if self.timely:
             await self.seen.wait()
         return self.timely

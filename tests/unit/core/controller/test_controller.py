@@ -178,7 +178,7 @@ async def test_a_key_waits_until_the_cache_shows_what_it_wrote(controller, scrip
     controller.enqueue(B)
     await clock.settle()
     assert scripted.runs == [A, B]
-    assert cache.waits == [((Write("v1", "ConfigMap", A, "7"),), 5.0)]
+    assert cache.waits == [(Write("v1", "ConfigMap", A, "7"),)]
     cache.seen.set()
     await clock.settle()
     assert scripted.runs == [A, B, A]
