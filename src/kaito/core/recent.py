@@ -8,13 +8,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 REMEMBERED: Final = 4_096
-"""Entries that each of them keeps: what client-go's event correlator has."""
+"""How many entries are kept by default: what client-go's event correlator has."""
 
 
 class Recent(Generic[K, V]):
-    """Keeps the REMEMBERED entries that were used last."""
+    """Keeps the `size` entries that were used last."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
@@ -27,6 +28,6 @@ class Recent(Generic[K, V]):
         """Keep an entry; returns it."""
         self._entries[key] = value
         self._entries.move_to_end(key)
-        if len(self._entries) > REMEMBERED:
+        if len(self._entries) > self._size:
             self._entries.popitem(last=False)
         return value

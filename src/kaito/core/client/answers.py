@@ -1,7 +1,6 @@
 """What an answer says when it is not what was asked for: refusals, patience, warnings."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,6 +9,7 @@ import orjson
 
 from kaito.core.errors import ApiError, Status, api_error
 from kaito.core.logs import get_logger
+from kaito.core.recent import Recent
 
 log = get_logger()
 
@@ -66,14 +66,12 @@ class ServerWarnings:
     """Logs each different `Warning` header of a server once; the last 256 are remembered."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: Recent[str, bool] = Recent(_REMEMBERED_WARNINGS)
 
     def log(self, answer: aiohttp.ClientResponse) -> None:
         """Log the warnings of an answer."""
         for header in answer.headers.getall("Warning", ()):
             for text in _WARNING.findall(header):
-                if text not in self._seen:
+                if not self._seen.get(text):
                     log.warning("API server warning", warning=text.replace('\\"', '"'))
-                    self._seen[text] = None
-                    if len(self._seen) > _REMEMBERED_WARNINGS:
-                        self._seen.popitem(last=False)
+                    self._seen.put(text, True)

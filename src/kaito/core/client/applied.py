@@ -1,11 +1,11 @@
 """Which applies need no request, because a cache shows the object to be so already."""
 
-from collections import OrderedDict
 from typing import Final, Protocol
 
 from kaito.core.client.apply import is_applied
 from kaito.core.client.meaning import already_says
 from kaito.core.objects import Key, Object
+from kaito.core.recent import Recent
 
 _REMEMBERED_APPLIES: Final = 65_536
 
@@ -27,7 +27,7 @@ class AppliedObjects:
 
     def __init__(self) -> None:
         self.live: LiveObjects | None = None
-        self._marks: OrderedDict[tuple[str, str, Key, str], str] = OrderedDict()
+        self._marks: Recent[tuple[str, str, Key, str], str] = Recent(_REMEMBERED_APPLIES)
 
     def find(self, desired: Object, key: Key, subresource: str, mark: str) -> Object | None:
         """Return the cached object if it is as desired."""
@@ -46,7 +46,4 @@ class AppliedObjects:
         live = self.live.live(*place[:3]) if self.live is not None else None
         if live is None:
             return
-        self._marks[place] = f"{mark} {live['metadata'].get('uid', '')}"
-        self._marks.move_to_end(place)
-        if len(self._marks) > _REMEMBERED_APPLIES:
-            self._marks.popitem(last=False)
+        self._marks.put(place, f"{mark} {live['metadata'].get('uid', '')}")
