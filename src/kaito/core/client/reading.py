@@ -110,9 +110,8 @@ class Reader:
 
         Pages after the first carry the token alone, as the API wants it.
         """
-        resource = await self.resource(kind)
         params = selection(labels, fields) | _page(resource_version, exact, limit, continue_token)
-        path = resource.path(self._scope(resource, namespace))
+        path = await self._collection(kind, namespace)
         answer = await self._transport.request("GET", path, params=params, headers=_form(kind, "List"))
         with _a_list(kind):
             return _checked(read_list(answer))
@@ -129,9 +128,8 @@ class Reader:
         continue_token: str = "",
     ) -> AsyncGenerator[RawList, None]:
         """Yield one page, undecoded, in parts as it arrives; the last part has its metadata. Never tried again."""
-        resource = await self.resource(kind)
         params = selection(labels, fields) | _page(resource_version, False, limit, continue_token)
-        path = resource.path(self._scope(resource, namespace))
+        path = await self._collection(kind, namespace)
         splitter = ItemSplitter()
         async with self._transport.stream(path, params, _form(kind, "List")) as chunks, aclosing(chunks):
             async for chunk in chunks:
@@ -183,14 +181,13 @@ class Reader:
         With `initial_events` it begins with what exists, not older than `resource_version`, as ADDED events; the end of
         those is marked by a bookmark.
         """
-        resource = await self.resource(kind)
         params = selection(labels, fields)
         params |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(timeout)}
         if resource_version:
             params["resourceVersion"] = resource_version
         if initial_events:
             params |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-        path = resource.path(self._scope(resource, namespace))
+        path = await self._collection(kind, namespace)
         return open_watch(self._transport, path, params, _form(kind))
 
     def _complete(self, resource: Resource, key: Key) -> Key:
@@ -201,13 +198,14 @@ class Reader:
             raise self._elsewhere(f"{resource.plural} {key}")
         return key if key.namespace else Key(self.namespace, key.name)
 
-    def _scope(self, resource: Resource, namespace: str | None) -> str:
-        """Return the namespace of a request for a collection; empty for all. Raises KaitoError NamespaceMismatch."""
+    async def _collection(self, kind: Kind[Any], namespace: str | None) -> str:
+        """Return the path of a kind's objects in a namespace, or in all. Raises KaitoError NamespaceMismatch."""
+        resource = await self.resource(kind)
         if not self._only_namespace or not resource.namespaced:
-            return namespace or ""
+            return resource.path(namespace or "")
         if namespace and namespace != self.namespace:
             raise self._elsewhere(f"{resource.plural} of namespace {namespace}")
-        return self.namespace
+        return resource.path(self.namespace)
 
     def _elsewhere(self, what: str) -> KaitoError:
         return KaitoError(
