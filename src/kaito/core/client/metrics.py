@@ -28,24 +28,21 @@ class RequestMetrics:
         self.details = RequestDetails(host, registry) if detailed else None
 
     def answered(self, method: str, code: int) -> None:
-        """Count an answer."""
-        self._count(method, code)
-
-    def failed(self, method: str) -> None:
-        """Count a request without an answer."""
-        self._count(method, 0)
-
-    def repeated(self, method: str, code: int) -> None:
-        """Count a request that is sent again because of an answer with `code`, or of none (0)."""
-        if self.details is not None:
-            self.details.retries.labels(str(code) if code else _FAILED, method, self._host).inc()
-
-    def _count(self, method: str, code: int) -> None:
+        """Count an answer, or a request that got none (0)."""
         bound = self._bound.get((code, method))
         if bound is None:
             bound = self._requests.labels(str(code) if code else _FAILED, method, self._host)
             self._bound[code, method] = bound
         bound.inc()
+
+    def failed(self, method: str) -> None:
+        """Count a request without an answer."""
+        self.answered(method, 0)
+
+    def repeated(self, method: str, code: int) -> None:
+        """Count a request that is sent again because of an answer with `code`, or of none (0)."""
+        if self.details is not None:
+            self.details.retries.labels(str(code) if code else _FAILED, method, self._host).inc()
 
 
 class RequestDetails:

@@ -54,7 +54,7 @@ class ControllerMetricFamilies:
         )
         self.stale = Tallies(
             "kaito_core_cache_barrier_timeouts",
-            "How often a reconcile began although the cache had not shown what the last one wrote.",
+            "How often a reconcile was put off because the cache had not shown what the last one wrote.",
             _LABELS,
             registry,
         )
