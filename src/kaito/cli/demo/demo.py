@@ -4,6 +4,7 @@ import asyncio
 import shlex
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,7 @@ from kaito.cli.demo.figures import measure
 from kaito.cli.demo.follow import follow, ready_time
 from kaito.cli.demo.prerequisites import check_programs, find_manifest, kubectl
 from kaito.cli.demo.questions import PROMPT, ask_chat, ask_completion, chat_command
-from kaito.cli.endpoint import serving_host
+from kaito.cli.endpoint import find_host
 from kaito.cli.steps import StepPrinter
 from kaito.core import Key, SystemClock
 from kaito.core.errors import KaitoError
@@ -55,17 +56,16 @@ async def _show(console: Console, paths: ClusterDirectory, file: Path, within: f
         applied = clock.now()
         kubeconfig = _kubeconfig(paths)
         console.print(kubectl(kubeconfig, "apply", "-f", str(file)), highlight=False, markup=False)
-        workspace = await follow(client, key, within, console, clock)
-        ready = ready_time(workspace) or clock.now()
+        served = await follow(client, key, within, console, clock, partial(find_host, client, key))
+        ready = ready_time(served.workspace) or clock.now()
         for arguments in (("get", "workspace", key.name), ("get", "svc", key.name)):
             console.print(f"\n[bold]$ kubectl {' '.join(arguments)}[/bold]", highlight=False)
             console.print(kubectl(kubeconfig, *arguments, "-n", key.namespace), highlight=False, markup=False)
-        host = await serving_host(client, key)
     if ready > applied:
         _print_figures(console, paths, applied, ready)
     else:
         console.print("\nIt was ready before; `kaito down --purge` first measures a start.", highlight=False)
-    await asyncio.to_thread(_ask, console, host)
+    await asyncio.to_thread(_ask, console, served.host)
     _print_next(console, paths, kubeconfig, key)
 
 

@@ -1,6 +1,8 @@
 """Follows a Workspace and prints one line per phase, with its time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -15,6 +17,17 @@ from kaito.core.kinds import POD
 
 POLL_SECONDS = 0.5
 
+FindHost = Callable[[], Awaitable[str | None]]
+"""Returns where the Workspace answers now; None when it does not."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A Workspace that says that it is ready, and where its server answered then."""
+
+    workspace: Object
+    host: str
+
 
 class PhasePrinter:
     """Prints each phase once it is over, and what is being waited for while it lasts."""
@@ -23,7 +36,7 @@ class PhasePrinter:
         self._console = console
         self._live: Status | None = console.status("Waiting for the controller") if console.is_terminal else None
         self._printed = 0
-        self._message = ""
+        self._line = ""
 
     def __enter__(self) -> "PhasePrinter":
         if self._live is not None:
@@ -34,15 +47,14 @@ class PhasePrinter:
         if self._live is not None:
             self._live.stop()
 
-    def show(self, status: Object) -> None:
-        """Take one state of the Workspace's status."""
+    def show(self, status: Object, host: str | None) -> None:
+        """Take one state of the Workspace's status, and where its server answers."""
         for entry in finished_phases(status)[self._printed :]:
             self._console.print(f" [green]✓[/green] {entry['phase']}  {entry['seconds']:.1f} s", highlight=False)
             self._printed += 1
-        message = str(status.get("message") or "")
-        if message and message != self._message:
-            self._message = message
-            line = f"{status.get('phase', '')}: {message}"
+        line = waiting_line(status, host)
+        if line and line != self._line:
+            self._line = line
             if self._live is not None:
                 self._live.update(line)
             else:
@@ -54,25 +66,47 @@ def finished_phases(status: Object) -> list[Object]:
     return [entry for entry in status.get("timeline") or () if entry.get("seconds") is not None]
 
 
-async def follow(client: Client, key: Key, within: float, console: Console, clock: Clock) -> Object:
-    """Return the Workspace once it is ready, `within` seconds. KaitoError (Failed, TimedOut) says what is wrong."""
+def waiting_line(status: Object, host: str | None) -> str:
+    """Return what is being waited for; empty while the status says nothing.
+
+    A status can say Ready and be out of date: it was written before the machine went off.
+    """
+    if says_ready(status) and host is None:
+        return "Ready, says the status, but the server does not answer yet"
+    message = str(status.get("message") or "")
+    return f"{status.get('phase', '')}: {message}" if message else ""
+
+
+def check_failure(key: Key, status: Object) -> None:
+    """Raise KaitoError (Failed) for a Workspace that has failed for good."""
+    failure = status.get("lastFailure") or {}
+    if status.get("phase") == "Failed" and failure.get("terminal"):
+        message = f"Workspace {key.name}: {failure.get('reason', '')}: {failure.get('message', '')}"
+        raise KaitoError("Failed", message, terminal=True, remedy=failure.get("remedy", ""))
+
+
+async def follow(
+    client: Client, key: Key, within: float, console: Console, clock: Clock, find_host: FindHost
+) -> Served:
+    """Return the Workspace once it says ready and its server answers, `within` seconds.
+
+    KaitoError (Failed, TimedOut) says what is wrong.
+    """
     end = clock.monotonic() + within
     workspace: Object = {}
     with PhasePrinter(console) as printer:
         while clock.monotonic() < end:
             try:
                 workspace = await client.get(WORKSPACE, key)
+                status = workspace.get("status") or {}
+                host = await find_host() if says_ready(status) else None
             except ConnectionLostError:
                 await clock.sleep(POLL_SECONDS)
                 continue
-            status = workspace.get("status") or {}
-            printer.show(status)
-            if is_ready(workspace):
-                return workspace
-            failure = status.get("lastFailure") or {}
-            if status.get("phase") == "Failed" and failure.get("terminal"):
-                message = f"Workspace {key.name}: {failure.get('reason', '')}: {failure.get('message', '')}"
-                raise KaitoError("Failed", message, terminal=True, remedy=failure.get("remedy", ""))
+            printer.show(status, host)
+            if host is not None:
+                return Served(workspace, host)
+            check_failure(key, status)
             await clock.sleep(POLL_SECONDS)
     raise KaitoError(
         "TimedOut",
@@ -81,9 +115,9 @@ async def follow(client: Client, key: Key, within: float, console: Console, cloc
     )
 
 
-def is_ready(workspace: Object) -> bool:
-    """Whether the Workspace serves."""
-    found = condition(workspace.get("status") or {}, "WorkspaceReady")
+def says_ready(status: Object) -> bool:
+    """Whether a Workspace's status says that it serves."""
+    found = condition(status, "WorkspaceReady")
     return found is not None and found.get("status") == "True"
 
 
@@ -99,7 +133,10 @@ async def _last_link(client: Client, key: Key, workspace: Object) -> str:
     """Say what it waits for: its own message, and the last link of the chain of causes that says more."""
     if not workspace:
         return "The API server did not answer."
-    message = str((workspace.get("status") or {}).get("message") or "")
+    status = workspace.get("status") or {}
+    if says_ready(status):
+        return "Its status says Ready, but its server does not answer here."
+    message = str(status.get("message") or "")
     try:
         machines, pods = await asyncio.gather(
             client.list(MACHINE, labels=f"{WORKSPACE_LABEL}={key.name}"),

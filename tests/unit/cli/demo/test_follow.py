@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kaito.cli.demo.follow import PhasePrinter, finished_phases, follow, is_ready, ready_time
+from kaito.cli.demo.follow import PhasePrinter, Served, finished_phases, follow, ready_time, says_ready, waiting_line
 from kaito.core import Key
 from kaito.core.errors import KaitoError
 
+HOST = "10.0.0.1"
 TIMELINE = [
     {"phase": "ClaimingNodes", "startedAt": "2026-01-02T03:04:05.000Z", "seconds": 0.4},
     {"phase": "Ready", "startedAt": "2026-01-02T03:04:09.250Z"},
@@ -24,10 +25,10 @@ def workspace(ready: str, **status: Any) -> dict[str, Any]:
 def test_each_phase_is_printed_once_and_each_message_once() -> None:
     out = StringIO()
     with PhasePrinter(Console(file=out, width=200)) as printer:
-        printer.show({"phase": "ClaimingNodes", "message": "asked"})
-        printer.show({"phase": "ClaimingNodes", "message": "asked"})
-        printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE})
-        printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE})
+        for _ in range(2):
+            printer.show({"phase": "ClaimingNodes", "message": "asked"}, None)
+        for _ in range(2):
+            printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE}, HOST)
     lines = [line.strip() for line in out.getvalue().splitlines()]
     assert lines == ["… ClaimingNodes: asked", "✓ ClaimingNodes  0.4 s", "… Ready: answers"]
 
@@ -37,8 +38,27 @@ def test_the_running_phase_is_not_finished_and_the_last_one_ends_when_it_is_read
     moment = ready_time(workspace("True", timeline=TIMELINE))
     assert moment == datetime(2026, 1, 2, 3, 4, 5, 400_000, tzinfo=UTC)
     assert ready_time(workspace("True")) is None
-    assert is_ready(workspace("True"))
-    assert not is_ready({})
+    assert says_ready(workspace("True")["status"])
+    assert not says_ready({})
+
+
+@pytest.mark.parametrize(
+    ("status", "host", "line"),
+    [
+        ({}, None, ""),
+        ({"phase": "StartingServer"}, None, ""),
+        ({"phase": "StartingServer", "message": "loads"}, None, "StartingServer: loads"),
+        (workspace("True", phase="Ready", message="answers")["status"], "10.0.0.1", "Ready: answers"),
+        (
+            workspace("True", phase="Ready", message="answers")["status"],
+            None,
+            "Ready, says the status, but the server does not answer yet",
+        ),
+    ],
+    ids=["nothing", "no message", "a phase", "ready", "ready before the machine went off"],
+)
+def test_the_line_says_what_is_waited_for(status: dict[str, Any], host: str | None, line: str) -> None:
+    assert waiting_line(status, host) == line
 
 
 class VirtualClock:
@@ -67,15 +87,46 @@ class Answers:
         return type("List", (), {"items": []})()
 
 
-async def following(*states: dict[str, Any]) -> dict[str, Any]:
+class Hosts:
+    """Where the Workspace answers, each time it is looked for; the last answer stays."""
+
+    def __init__(self, *found: str | None) -> None:
+        self.found = list(found)
+
+    async def find(self) -> str | None:
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+
+async def following(*states: dict[str, Any], hosts: Hosts | None = None, out: StringIO | None = None) -> Served:
     client: Any = Answers(*states)
     clock: Any = VirtualClock()
-    return await follow(client, Key("default", "w"), 30, Console(file=StringIO()), clock)
+    console = Console(file=out or StringIO(), width=200)
+    return await follow(client, Key("default", "w"), 30, console, clock, (hosts or Hosts(HOST)).find)
 
 
 async def test_it_returns_the_workspace_once_it_is_ready() -> None:
     done = workspace("True")
-    assert await following(workspace("False"), workspace("False"), done) is done
+    assert await following(workspace("False"), workspace("False"), done) == Served(done, HOST)
+
+
+async def test_a_ready_from_before_the_machine_went_off_counts_once_the_server_answers() -> None:
+    out = StringIO()
+    before = workspace("True", phase="Ready", message="answers")
+    starting = workspace("False", phase="StartingServer", message="loads the model")
+    after = {**before, "metadata": {"resourceVersion": "2"}}
+    served = await following(before, before, starting, after, hosts=Hosts(None, None, None, HOST), out=out)
+    assert served == Served(after, HOST)
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        "… Ready, says the status, but the server does not answer yet",
+        "… StartingServer: loads the model",
+        "… Ready, says the status, but the server does not answer yet",
+        "… Ready: answers",
+    ]
+
+
+async def test_a_server_that_never_answers_is_named_when_the_time_is_over() -> None:
+    with pytest.raises(KaitoError, match="Its status says Ready, but its server does not answer"):
+        await following(workspace("True", phase="Ready", message="answers"), hosts=Hosts(None))
 
 
 async def test_a_terminal_failure_ends_it_with_reason_and_remedy() -> None:
