@@ -21,6 +21,7 @@ from kaito.apiserver.pod_streams import STREAMS, PodStreams
 from kaito.apiserver.reads import Reader
 from kaito.apiserver.request import Accepted, Options, Target
 from kaito.apiserver.resources import Resource
+from kaito.apiserver.type_meta import settle_written
 from kaito.apiserver.versions import served_form
 from kaito.apiserver.watching import WatchRequest, WatchStream
 from kaito.apiserver.webhooks import Gate, WebhookAdmission
@@ -177,13 +178,13 @@ class ResourceApi:
         return response
 
     async def _create(self, call: Call) -> web.StreamResponse:
-        body = await self._body(call)
+        body = await self._object(call)
         if call.resource.group in reviews.GROUPS:
             return json_answer(reviews.answered(request.expect_object(body, call.resource), call.who), 201)
         return await self._admitted(call, self._writer.create, body)
 
     async def _update(self, call: Call) -> web.StreamResponse:
-        return await self._admitted(call, self._writer.update, await self._body(call))
+        return await self._admitted(call, self._writer.update, await self._object(call))
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         raw = await self._raw_body(call)
@@ -244,11 +245,20 @@ class ResourceApi:
                 raise status.too_large_body(_MAX_BODY_BYTES)
         return bytes(body)
 
+    async def _object(self, call: Call) -> Object:
+        """Return the body of a request that writes an object, which says that it is one of the resource's."""
+        raw = await self._raw_body(call)
+        body = _mapping(request.decode(raw, _content_type(call)))
+        return settle_written(body, raw, call.resource, status_only=call.target.subresource == "status")
+
     async def _body(self, call: Call) -> Object:
-        body = request.decode(await self._raw_body(call), _content_type(call))
-        if not isinstance(body, dict):
-            raise status.bad_request("the object provided is unrecognized (must be of type object)")
-        return body
+        return _mapping(request.decode(await self._raw_body(call), _content_type(call)))
+
+
+def _mapping(body: object) -> Object:
+    if not isinstance(body, dict):
+        raise status.bad_request("the object provided is unrecognized (must be of type object)")
+    return body
 
 
 def _content_type(call: Call) -> str:

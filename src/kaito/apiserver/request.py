@@ -248,20 +248,12 @@ def expect_applied(body: Object, resource: Resource) -> Object:
     return {**body, "metadata": part(body, "metadata")}
 
 
-def expect_object(body: Any, resource: Resource) -> Object:
-    """Return the body as an object of the resource; 400 when its kind or version is another."""
-    if not isinstance(body, dict):
-        raise status.bad_request("the object provided is unrecognized (must be of type object)")
-    api_version, kind = body.setdefault("apiVersion", resource.api_version), body.setdefault("kind", resource.kind)
-    if (api_version, kind) != (resource.api_version, resource.kind):
-        raise status.bad_request(
-            f"the API version in the data ({api_version}, Kind={kind}) does not match the expected API version "
-            f"({resource.api_version}, Kind={resource.kind})"
-        )
+def expect_object(body: Object, resource: Resource) -> Object:
+    """Return a body, whose apiVersion and kind are the resource's, with readable metadata; 400 when it has other."""
     metadata = _OBJECT_META.default(with_zero_values(part(body, "metadata"), _OBJECT_META))
     for error in _OBJECT_META.validate(metadata):
         if error.cause is Cause.TYPE_INVALID:
-            words = f'{kind} in version "{resource.gv.version}" cannot be handled as a {kind}'
+            words = f'{resource.kind} in version "{resource.gv.version}" cannot be handled as a {resource.kind}'
             raise WrongTypeError(f"{words}: metadata.{error}")
     body["metadata"] = metadata
     return body

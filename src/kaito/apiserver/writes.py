@@ -16,6 +16,7 @@ from kaito.apiserver.registry import Registry
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.schema import StructuralSchema, empty_object, invalid, invalid_error
 from kaito.apiserver.store import Store
+from kaito.apiserver.type_meta import settle_patched
 from kaito.apiserver.versions import served_form, stored_form
 from kaito.core.clock import timestamp
 from kaito.core.objects import Key, Object, key_of
@@ -50,7 +51,7 @@ class Writer:
             raise status.not_found(write.resource.group, write.resource.plural, write.target.name)
         return served_form(write.resource, stored)
 
-    def create(self, write: Write, body: object) -> Outcome:
+    def create(self, write: Write, body: Object) -> Outcome:
         """Create an object from a request body."""
         obj = request.expect_object(body, write.resource)
         if obj["metadata"].get("resourceVersion"):
@@ -130,7 +131,7 @@ class Writer:
         admission.refuse(write.resource, crd, custom.validate_definition(crd))
         custom.establish(crd, self.registry.others(crd["metadata"]["name"]), timestamp(write.now))
 
-    def update(self, write: Write, body: object) -> Outcome:
+    def update(self, write: Write, body: Object) -> Outcome:
         """Replace an object, or its status, by a request body."""
         resource = write.resource
         new = request.expect_object(body, resource)
@@ -188,7 +189,7 @@ class Writer:
         old = self.live(write)
         new = self._patched(write, self.live(write), media, change)
         try:
-            request.expect_object(new, write.resource)
+            request.expect_object(settle_patched(new, write.resource), write.resource)
             metadata.require_name(new, write.target)
             metadata.address(new, write.resource, write.target)
             _require_version(write, new)

@@ -6,7 +6,12 @@ import pytest
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WORKSPACES = "/apis/example.org/{}/namespaces/default/workspaces"
-WORKSPACE = {"metadata": {"name": "phi"}, "resource": {"labelSelector": {}}}
+WORKSPACE = {
+    "apiVersion": "example.org/v1",
+    "kind": "Workspace",
+    "metadata": {"name": "phi"},
+    "resource": {"labelSelector": {}},
+}
 
 
 def conditions(crd) -> dict[str, str]:
@@ -25,7 +30,7 @@ async def test_a_definition_is_established_and_served_at_once(api, definition):
 
 async def test_both_versions_show_the_same_object_with_defaults(api, definition):
     await api("POST", CRDS, definition)
-    await api("POST", WORKSPACES.format("v1alpha1"), WORKSPACE)
+    await api("POST", WORKSPACES.format("v1alpha1"), {**WORKSPACE, "apiVersion": "example.org/v1alpha1"})
     for version in ("v1", "v1alpha1"):
         shown = (await api("GET", WORKSPACES.format(version) + "/phi")).body
         assert shown["apiVersion"] == f"example.org/{version}"

@@ -55,9 +55,8 @@ async def test_a_deleted_namespace_is_emptied_before_it_goes(api, gone):
 
 async def test_a_deleted_definition_takes_its_objects_with_it(api, definition, gone, eventually):
     assert (await api("POST", CRDS, definition)).code == 201
-    await api(
-        "POST", WORKSPACES, {"metadata": {"name": "a", "finalizers": ["x.org/y"]}, "resource": {"labelSelector": {}}}
-    )
+    body = {"apiVersion": "example.org/v1", "kind": "Workspace", "resource": {"labelSelector": {}}}
+    await api("POST", WORKSPACES, {**body, "metadata": {"name": "a", "finalizers": ["x.org/y"]}})
     await api("DELETE", f"{CRDS}/workspaces.example.org")
 
     async def is_going() -> bool:

@@ -199,6 +199,8 @@ async def test_a_mutated_object_still_has_to_be_valid(api, judge):
     await register(api, "mutating", judge.hook("/mutate", rules=[rule]))
     judge.mutate = lambda _request: Verdict(patch=({"op": "remove", "path": "/resource"},))
     body = {
+        "apiVersion": "example.org/v1",
+        "kind": "Workspace",
         "metadata": {"name": "phi"},
         "resource": {"labelSelector": {}},
         "inference": {"preset": {"name": "phi"}},
@@ -262,7 +264,13 @@ async def test_another_version_of_a_kind_is_shown_as_the_webhook_wants_it(api, j
     await api("POST", CRDS, crd)
     rule = {**RULE, "apiGroups": ["example.org"], "resources": ["workspaces"], "apiVersions": ["v1"]}
     await register(api, "validating", judge.hook(rules=[rule]))
-    body = {"metadata": {"name": "phi"}, "resource": {"labelSelector": {}}, "inference": {"preset": {"name": "phi"}}}
+    body = {
+        "apiVersion": "example.org/v1beta1",
+        "kind": "Workspace",
+        "metadata": {"name": "phi"},
+        "resource": {"labelSelector": {}},
+        "inference": {"preset": {"name": "phi"}},
+    }
     made = await api("POST", WORKSPACES.replace("/v1/", "/v1beta1/"), body)
     assert made.code == 201
     assert made.body["apiVersion"] == "example.org/v1beta1"
