@@ -267,6 +267,12 @@ async def api() -> AsyncIterator[FakeApi]:
 
 
 @pytest.fixture
+def api_class() -> type[FakeApi]:
+    """For a test that has an event loop of its own."""
+    return FakeApi
+
+
+@pytest.fixture
 async def client(api: FakeApi) -> AsyncIterator[Client]:
     connected = await Client.connect(api.settings, field_manager="test")
     yield connected

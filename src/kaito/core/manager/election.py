@@ -12,7 +12,7 @@ from kaito.core.clock import Clock
 from kaito.core.election import Leadership, new_identity
 from kaito.core.errors import KaitoError
 from kaito.core.events import EventRecorder
-from kaito.core.manager.groups import Failures
+from kaito.core.manager.supervision import Supervision
 from kaito.core.objects import Key
 
 REASON: Final = "LeaderElection"
@@ -30,7 +30,7 @@ class Election:
         clock: Clock,
         events: EventRecorder,
         registry: CollectorRegistry,
-        failures: Failures,
+        supervision: Supervision,
     ) -> None:
         namespace = namespace or pod_namespace()
         if not namespace:
@@ -41,7 +41,7 @@ class Election:
                 remedy="Give one with --leader-election-namespace.",
             )
         self._events = events
-        self._failures = failures
+        self._supervision = supervision
         slow_path = Counter(
             "leader_election_slowpath",
             "Renewals that had to read the Lease first.",
@@ -63,8 +63,8 @@ class Election:
     async def won(self, stopping: asyncio.Event) -> AsyncIterator[bool]:
         """Yield True once this replica leads, or False when `stopping` is set first; leads during the block.
 
-        The loss of the leadership ends the block, with KaitoError LeadershipLost. After a block that ended otherwise
-        the Lease is given back: nobody writes any more then.
+        The loss of the leadership ends the block, with KaitoError LeadershipLost, and the grace period. After a block
+        that ended otherwise the Lease is given back, if nobody writes any more: what still runs might.
         """
         try:
             if not await self._acquired(stopping):
@@ -72,14 +72,22 @@ class Election:
                 return
             self._record("became leader")
             async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._failures.noting(self.leadership.keep()), name="leader election")
+                keeping = group.create_task(self._supervision.run("leader election", self._keep))
                 try:
                     yield True
                 finally:
                     keeping.cancel()
             self._record("stopped leading")
         finally:
-            await self.leadership.release()
+            if not self._supervision.left:
+                await self.leadership.release()
+
+    async def _keep(self) -> None:
+        try:
+            await self.leadership.keep()
+        except KaitoError:
+            self._supervision.cut()
+            raise
 
     async def _acquired(self, stopping: asyncio.Event) -> bool:
         acquiring = asyncio.create_task(self.leadership.acquire(), name="leader election")

@@ -7,48 +7,28 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from kaito.core.errors import KaitoError
+from kaito.core.manager.supervision import Supervision
 
 Runnable = Callable[[], Coroutine[Any, Any, None]]
 Ready = Callable[[], Coroutine[Any, Any, None]]
 """Returns once what it belongs to has begun its work."""
 
 
-class Failures:
-    """The failures of everything that a manager runs, in the order in which they happened."""
-
-    def __init__(self) -> None:
-        self._noted: list[BaseException] = []
-
-    async def noting(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Await `work`, and note what it raises."""
-        try:
-            await work
-        except Exception as error:
-            self._noted += _leaves(error) if isinstance(error, ExceptionGroup) else [error]
-            raise
-
-    def first(self, raised: BaseExceptionGroup[Any]) -> BaseException:
-        """Return what failed first of what a group `raised`; it carries the others, from its end, as notes."""
-        leaves = list(_leaves(raised))
-        first = next((error for error in self._noted if error in leaves), leaves[0])
-        for other in leaves:
-            if other is not first:
-                first.add_note(f"At the stop after it failed too: {other!r}")
-        return first
-
-
 class RunnableGroup:
-    """Runs what is added before and while it is `running`; its end cancels them all and waits for all of them.
+    """Runs what is added before and while it is `running`; its end cancels them all and waits for them.
 
     What ends by itself, or cancelled, is no failure; what raises ends the group, and is raised by it. `context` makes
     the context of each task.
     """
 
     def __init__(
-        self, name: str, failures: Failures, context: Callable[[], contextvars.Context] = contextvars.copy_context
+        self,
+        name: str,
+        supervision: Supervision,
+        context: Callable[[], contextvars.Context] = contextvars.copy_context,
     ) -> None:
         self.name = name
-        self._failures = failures
+        self._supervision = supervision
         self._context = context
         self._runs: list[Runnable] = []
         self._ready: list[Ready] = []
@@ -86,16 +66,10 @@ class RunnableGroup:
             await ready()
 
     def _begin(self, group: asyncio.TaskGroup, run: Runnable) -> None:
-        self._tasks.append(group.create_task(self._failures.noting(run()), name=self.name, context=self._context()))
+        name = f"{getattr(run, '__qualname__', type(run).__qualname__)} of the {self.name}"
+        self._tasks.append(group.create_task(self._supervision.run(name, run), name=name, context=self._context()))
 
 
 def stopped(what: str) -> KaitoError:
     """Return the error of who is too late."""
     return KaitoError("ManagerStopped", f"the manager has been stopped: {what}", terminal=True)
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for one in group.exceptions:
-        found += _leaves(one) if isinstance(one, BaseExceptionGroup) else [one]
-    return found

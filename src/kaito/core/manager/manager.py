@@ -18,16 +18,17 @@ from kaito.core.events import EventRecorder
 from kaito.core.logs import get_logger
 from kaito.core.manager.access import AccessFilter
 from kaito.core.manager.election import Election
-from kaito.core.manager.groups import Failures, Ready, Runnable, RunnableGroup, stopped
+from kaito.core.manager.groups import Ready, Runnable, RunnableGroup, stopped
 from kaito.core.manager.health import Check
 from kaito.core.manager.serving import MetricsServer, Serving
+from kaito.core.manager.supervision import Supervision
 from kaito.core.manager.work import Work
 from kaito.core.objects import Kind
 
 log = get_logger()
 
 GRACE_SECONDS: Final = 30.0
-"""How long reconciles may take to end after a signal, by default: controller-runtime's."""
+"""How long all that runs may take to end after a signal, by default: controller-runtime's."""
 EVENT_FLUSH_SECONDS: Final = 5.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -36,9 +37,9 @@ class Manager:
     """Owns client, cache and controllers. Use it as `async with Manager.connect(…) as manager`.
 
     What it runs starts in this order, and stops in the opposite one: metrics and probes; servers; caches; what every
-    replica runs; controllers that warm up; and, on the replica that leads, controllers and then runnables. Reconciles
-    have `grace` seconds to end (0: none, negative: for ever); those that take longer are cut off, and the manager fails
-    with KaitoError GraceExceeded. It is started once.
+    replica runs; controllers that warm up; and, on the replica that leads, controllers and then runnables. All of it
+    has `grace` seconds to end (0: none, negative: for ever). Reconciles that take longer are cut off, what goes on
+    although it was cancelled is given up, and the manager fails with KaitoError GraceExceeded. It is started once.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class Manager:
         client.compare_with(self.cache)
         self._surroundings = Surroundings(client, self.cache, clock, ControllerMetricFamilies(registry))
         self._all_caches: list[Cache] = []
-        self._failures = Failures()
-        self._servers = RunnableGroup("servers", self._failures)
-        self._caches = RunnableGroup("caches", self._failures)
-        self._standby = RunnableGroup("runnables of every replica", self._failures)
-        self._runnables = RunnableGroup("runnables", self._failures, self._fenced)
-        self._work = Work(clock, grace, self._failures, self._fenced, lambda: self._deposed)
+        self._supervision = Supervision(clock, grace)
+        self._servers = RunnableGroup("servers", self._supervision)
+        self._caches = RunnableGroup("caches", self._supervision)
+        self._standby = RunnableGroup("runnables of every replica", self._supervision)
+        self._runnables = RunnableGroup("runnables", self._supervision, self._fenced)
+        self._work = Work(self._supervision, self._fenced)
         self._election: Election | None = None
         self._ready_checks: dict[str, Check] = {"caches": self._unsynced}
         self._health_checks: dict[str, Check] = {"ping": str}
@@ -158,7 +159,7 @@ class Manager:
         NamespaceMissing outside of one. A replica that loses the Lease ends with KaitoError LeadershipLost.
         """
         self._election = Election(
-            self.client, self.name, namespace, self.clock, self.events, self.registry, self._failures
+            self.client, self.name, namespace, self.clock, self.events, self.registry, self._supervision
         )
         self.add_health_check("leader-election", self._election.leadership.unhealthy)
 
@@ -205,8 +206,11 @@ class Manager:
         return self._server.profiling_port
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT, then end what is in progress and return. A second signal ends it at once."""
-        loop = asyncio.get_running_loop()
+        """Run until SIGTERM or SIGINT, then end what is in progress and return. A second signal ends it at once.
+
+        Raises what `stop` does. The process is over then: `asyncio.run` does not wait for what was given up.
+        """
+        loop, before = asyncio.get_running_loop(), asyncio.all_tasks()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
@@ -219,6 +223,9 @@ class Manager:
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+            if self._supervision.left:
+                for task in asyncio.all_tasks() - before:
+                    asyncio._unregister_task(task)  # noqa: SLF001 - documented, for other kinds of tasks than ours
 
     async def start(self) -> None:
         """Start everything; returns when the caches are filled, or the manager is stopped. Raises what made it fail.
@@ -240,7 +247,7 @@ class Manager:
     async def stop(self) -> None:
         """End what is in progress, stop everything. Raises what a runnable or controller failed with first.
 
-        What failed after it is in that error's notes.
+        What failed after it is in that error's notes. Raises KaitoError GraceExceeded for what did not end in time.
         """
         self._stopping.set()
         if self._running is None:
@@ -249,16 +256,15 @@ class Manager:
         await asyncio.wait((running,))
         if not running.cancelled():
             running.result()
+        if (exceeded := self._supervision.exceeded) is not None:
+            raise exceeded
 
     def _on_signal(self, number: int) -> None:
         if self._stopping.is_set() and self._running is not None:
+            self._supervision.cut()
             self._running.cancel()
         log.info("stopping", signal=signal.Signals(number).name)
         self._stopping.set()
-
-    @property
-    def _deposed(self) -> bool:
-        return self._election is not None and not self._election.leadership.held
 
     def _unsynced(self) -> str:
         return ", ".join(kind for cache in self._all_caches for kind in cache.pending)
@@ -272,7 +278,7 @@ class Manager:
                     async with self._caches.running(), self._on_every_replica(), self._work.warming_up():
                         await self._elected()
         except BaseExceptionGroup as failures:
-            raise self._failures.first(failures) from failures
+            raise self._supervision.first(failures) from failures
         finally:
             self._stopping.set()
             await self._server.stop()
@@ -293,6 +299,7 @@ class Manager:
             if await self._before_stop(self._caches.wait_until_ready()):
                 async with self._runnables.running():
                     await self._stopping.wait()
+                    self._work.shut_down()
 
     @asynccontextmanager
     async def _on_every_replica(self) -> AsyncIterator[None]:

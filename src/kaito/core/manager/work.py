@@ -5,34 +5,17 @@ import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from kaito.core.clock import Clock, deadline
 from kaito.core.controller import Controller
-from kaito.core.errors import KaitoError
-from kaito.core.logs import get_logger
-from kaito.core.manager.groups import Failures, stopped
-
-log = get_logger()
+from kaito.core.manager.groups import stopped
+from kaito.core.manager.supervision import Supervision
 
 
 class Work:
-    """Runs controllers. `grace` seconds reconciles may take to end: 0 waits for none, a negative number for ever.
+    """Runs controllers. At the end reconciles may finish within the grace period; those that do not are cut off."""
 
-    `deposed` says that this replica led and leads no more: nothing is waited for then.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        grace: float,
-        failures: Failures,
-        context: Callable[[], contextvars.Context],
-        deposed: Callable[[], bool],
-    ) -> None:
-        self._clock = clock
-        self._grace = grace
-        self._failures = failures
+    def __init__(self, supervision: Supervision, context: Callable[[], contextvars.Context]) -> None:
+        self._supervision = supervision
         self._context = context
-        self._deposed = deposed
         self._controllers: list[Controller] = []
         self._tasks: dict[Controller, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -58,15 +41,11 @@ class Work:
                 yield
             finally:
                 self._ended = True
-                for controller in self._tasks:
-                    controller.shut_down()
+                self.shut_down()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Run all controllers during the block; at its end they may finish what they are at, for a while.
-
-        Raises KaitoError GraceExceeded, in a group, for those that took longer: they have been cut off.
-        """
+        """Run all controllers during the block; at its end they may finish what they are at, for a while."""
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 if controller not in self._tasks:
@@ -79,26 +58,26 @@ class Work:
                 self._ended, self._group = True, None
                 await self._drain()
 
-    async def _drain(self) -> None:
+    def shut_down(self) -> None:
+        """Begin no reconcile any more."""
         for controller in self._controllers:
             controller.shut_down()
-        busy = {controller.name: task for controller, task in self._tasks.items() if not task.done()}
+
+    async def _drain(self) -> None:
+        self.shut_down()
+        busy = {task: task.get_name() for task in self._tasks.values() if not task.done()}
         try:
-            if busy and self._grace and not self._deposed():
-                async with deadline(self._clock, self._grace if self._grace > 0 else None):
-                    await asyncio.wait(busy.values())
-        except TimeoutError as error:
-            slow = ", ".join(name for name, task in busy.items() if not task.done())
-            log.error("reconciles were cut off after the grace period", controllers=slow, seconds=self._grace)
-            raise KaitoError(
-                "GraceExceeded",
-                f"reconciles of {slow} did not end within {self._grace:g} s and were cut off",
-                remedy="Let them end sooner, or give the manager a longer grace period.",
-            ) from error
+            await self._supervision.wait(busy)
+            for task, name in busy.items():
+                if not task.done():
+                    self._supervision.is_late(name)
         finally:
-            for task in busy.values():
+            for task in busy:
                 task.cancel()
+            if busy:
+                await asyncio.wait(busy)
 
     def _begin(self, group: asyncio.TaskGroup, controller: Controller) -> None:
-        run = self._failures.noting(controller.run(self._elected))
-        self._tasks[controller] = group.create_task(run, name=f"controller {controller.name}", context=self._context())
+        name = f"controller {controller.name}"
+        run = self._supervision.run(name, lambda: controller.run(self._elected))
+        self._tasks[controller] = group.create_task(run, name=name, context=self._context())

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from kaito.core import KaitoError
-from kaito.core.manager.groups import Failures, RunnableGroup
+from kaito.core.manager.groups import RunnableGroup
+from kaito.core.manager.supervision import Supervision
+from kaito.testing import VirtualClock
 
 
 class Runs:
@@ -32,7 +34,7 @@ def runs():
 
 @pytest.fixture
 def group():
-    return RunnableGroup("things", Failures())
+    return RunnableGroup("things", Supervision(VirtualClock(), 30))
 
 
 async def turns():
