@@ -33,7 +33,10 @@ SCHEMA: dict[str, Any] = {
                 {"rule": "!has(self.name) || self.size > 1", "message": "a name needs a size above 1"}
             ],
         },
-        "status": {"type": "object", "properties": {"seen": {"type": "integer"}, "selector": {"type": "string"}}},
+        "status": {
+            "type": "object",
+            "properties": {"seen": {"type": "integer", "maximum": 9}, "selector": {"type": "string"}},
+        },
     },
 }
 
@@ -162,6 +165,21 @@ def test_a_status_is_written_through_its_subresource_alone(api: Api, things: str
     answer = api.patch(f"{things}/one/status", {"spec": {"size": 5}, "status": {"seen": 3}})
     assert (answer.body["spec"]["size"], answer.body["status"]) == (2, {"seen": 3})
     assert answer.body["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ("x", 'Invalid value: "string": seen in body must be of type integer: "string"'),
+        (10, "Invalid value: 10: seen in body should be less than or equal to 9"),
+    ],
+    ids=["text", "too large"],
+)
+def test_a_wrong_status_is_told_from_the_status_on(api: Api, things: str, seen: Any, said: str) -> None:
+    api.post(things, thing())
+    answer = api.patch(f"{things}/one/status", {"status": {"seen": seen}})
+    assert answer.code == 422
+    assert f"status.seen: {said}" in answer.message
 
 
 def test_the_generation_counts_changes_of_all_but_metadata_and_status(api: Api, things: str) -> None:

@@ -4,13 +4,13 @@ Pure: objects go in and come out, errors are raised as the API's refusals.
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from kaito.apiserver import metadata, status
 from kaito.apiserver.kinds.rules import CUSTOM_RULES, KIND_RULES, NO_RULES, KindRules
-from kaito.apiserver.request import Options, Target, WrongTypeError
+from kaito.apiserver.request import Options, Target, WrongTypeError, read_metadata
 from kaito.apiserver.resources import Resource
 from kaito.apiserver.schema import (
     Cause,
@@ -89,7 +89,7 @@ def shape(write: Write, obj: Object, old: Object | None, schema: StructuralSchem
     new = resource.custom and old is None
     errors = schema.validate(obj, old, metadata.validate(obj, resource) if new else ())
     if resource.custom:
-        refuse(resource, obj, [error for error in errors if not _repeats_in_metadata(error)])
+        refuse(resource, obj, _worded(write, [error for error in errors if not _repeats_in_metadata(error)]))
         return Shaped(obj, warnings, [])
     _refuse_wrong_types(resource, errors)
     obj = apply_defaults(stored_version(resource), resource.kind, obj)
@@ -151,16 +151,32 @@ def refuse(resource: Resource, obj: Object, errors: list[FieldError]) -> None:
         raise invalid_error(resource.group, resource.kind, name, errors)
 
 
-def refuse_nulls(resource: Resource, obj: Object, schema: StructuralSchema) -> None:
-    """Raise the 422 of a null that an apply leaves in a custom resource where its schema wants a value.
+def settle_nulls(write: Write, obj: Object, schema: StructuralSchema) -> Object:
+    """Return what an apply made of a custom resource, with its nulls settled.
 
+    The metadata loses them and a field with a default takes that; raises the 422 of one where the schema wants a value.
     Other writes lose their nulls when they are read; what apply makes is not read again, on a real server either.
     """
-    if not resource.custom or not _holds_null(obj):
-        return
+    if not write.resource.custom or not _holds_null(obj):
+        return obj
+    obj = schema.default_nulls({**obj, "metadata": read_metadata(obj)})
     errors = schema.validate(obj)
     if any(_is_null(error) for error in errors):
-        refuse(resource, obj, [error for error in errors if _is_null(error) or error.field == "<nil>"])
+        kept = [error for error in errors if _is_null(error) or error.field == "<nil>"]
+        refuse(write.resource, obj, _worded(write, kept))
+    return obj
+
+
+def _worded(write: Write, errors: list[FieldError]) -> list[FieldError]:
+    """Return the errors of a custom resource as they are told: a write of the status looks at the status alone."""
+    return [_from_the_status_on(error) for error in errors] if write.status_only else errors
+
+
+def _from_the_status_on(error: FieldError) -> FieldError:
+    if not error.detail.startswith(f"{error.field} in body"):
+        return error
+    within = error.field.removeprefix("status").removeprefix(".")
+    return replace(error, detail=within + error.detail.removeprefix(error.field))
 
 
 def _is_null(error: FieldError) -> bool:

@@ -250,13 +250,18 @@ def expect_applied(body: Object, resource: Resource) -> Object:
 
 def expect_object(body: Object, resource: Resource) -> Object:
     """Return a body, whose apiVersion and kind are the resource's, with readable metadata; 400 when it has other."""
-    metadata = _OBJECT_META.default(with_zero_values(part(body, "metadata"), _OBJECT_META))
+    metadata = read_metadata(body)
     for error in _OBJECT_META.validate(metadata):
         if error.cause is Cause.TYPE_INVALID:
             words = f'{resource.kind} in version "{resource.gv.version}" cannot be handled as a {resource.kind}'
             raise WrongTypeError(f"{words}: metadata.{error}")
     body["metadata"] = metadata
     return body
+
+
+def read_metadata(body: Object) -> Object:
+    """Return the metadata as Go reads it: a null is no value, and an empty one among labels and other members."""
+    return _OBJECT_META.default(with_zero_values(part(body, "metadata"), _OBJECT_META))
 
 
 def part(body: Object, name: str) -> Object:

@@ -234,7 +234,7 @@ class Writer:
             write.target.subresource,
             ignored=_ignored(write),
         )
-        admission.refuse_nulls(resource, merged, self.registry.schema(resource))
+        merged = admission.settle_nulls(write, merged, self.registry.schema(resource))
         if live is None:
             return self._insert(write, merged, manage=False)
         if merged == live:

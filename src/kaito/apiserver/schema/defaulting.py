@@ -19,6 +19,25 @@ def defaulted(value: Any, schema: "StructuralSchema") -> Any:
     return copy.deepcopy(value) if isinstance(value, list) else value
 
 
+def with_defaults_for_null(value: Any, schema: "StructuralSchema") -> Any:
+    """Return `value` with the default in the place of each null that its field does not take; other nulls stay."""
+    if isinstance(value, list) and schema.items is not None:
+        return [_default_for_null(item, schema.items) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, item in value.items():
+        child = schema.properties.get(name) or schema.values
+        result[name] = item if child is None else _default_for_null(item, child)
+    return result
+
+
+def _default_for_null(value: Any, schema: "StructuralSchema") -> Any:
+    if value is None and schema.has_default and not schema.nullable:
+        return defaulted(schema.default_value, schema)
+    return with_defaults_for_null(value, schema)
+
+
 def _defaulted_object(value: dict[str, Any], schema: "StructuralSchema") -> dict[str, Any]:
     result = {}
     for name, item in value.items():

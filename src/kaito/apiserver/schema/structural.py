@@ -94,6 +94,10 @@ class StructuralSchema:
         """Return `obj` with absent fields set to their defaults and null non-nullable fields dropped. A new object."""
         return cast("Object", defaulting.defaulted(obj, self))
 
+    def default_nulls(self, obj: Object) -> Object:
+        """Return a copy of `obj` with defaults in the place of nulls alone; nulls without a default stay."""
+        return cast("Object", defaulting.with_defaults_for_null(obj, self))
+
     def prune(self, obj: Object) -> list[str]:
         """Drop from `obj`, in place, all fields the schema does not know; return their paths (`spec.foo[0].bar`)."""
         return pruning.prune(obj, self)
