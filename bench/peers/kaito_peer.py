@@ -23,6 +23,7 @@ from kaito.core import (
     configure_logging,
     load_connection,
     owner_reference,
+    run,
 )
 from kaito.core.kinds import CONFIG_MAP, POD
 
@@ -141,7 +142,7 @@ def primaries(manager: Manager, kind: Kind[Any]) -> list[CacheEntry[Any]]:
     return manager.cache.entries(kind, labels={ROLE: "primary"})
 
 
-async def run(options: Options) -> None:
+async def do_workload(options: Options) -> None:
     """Do the workload as the runner orders it."""
     meter, progress, orders = Meter(), Progress(options.objects), Orders()
     settings = load_connection(options.kubeconfig) if options.kubeconfig else ConnectionSettings(options.server)
@@ -157,7 +158,7 @@ async def run(options: Options) -> None:
             await orders.wait_for("begin")
             meter.begin()
         running = asyncio.create_task(manager.run())
-        ticking = None if options.workload in ("idle", "lead") else asyncio.create_task(meter.watch_loop())
+        ticking = None if options.workload in ("bulk", "idle", "lead") else asyncio.create_task(meter.watch_loop())
         work = asyncio.create_task(measure(options, manager, controller, meter, progress, orders))
         await asyncio.wait((running, work), return_when=asyncio.FIRST_COMPLETED)
         if ticking is not None:
@@ -203,7 +204,7 @@ def main() -> None:
     """Run the command line."""
     options = parse(__doc__)
     configure_logging("info")
-    asyncio.run(run(options))
+    run(do_workload(options))
 
 
 if __name__ == "__main__":

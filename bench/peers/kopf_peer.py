@@ -18,7 +18,7 @@ from bench.peers.meter import Meter
 from bench.peers.orders import Options, Orders, parse, say
 from bench.replay.families import AT, DERIVED, DIGEST, ROLE
 from bench.replay.world import state_digest
-from kaito.core import load_connection, owner_reference
+from kaito.core import load_connection, owner_reference, run
 
 AGENT: Final = "bench-kopf"
 RESOURCES: Final = {
@@ -103,7 +103,7 @@ class Peer:
             await self._children.close()
 
 
-async def run(options: Options) -> None:
+async def do_workload(options: Options) -> None:
     """Do the workload as the runner orders it."""
     peer, orders, stop, ready = Peer(options), Orders(), asyncio.Event(), asyncio.Event()
     if options.workload == "sync":
@@ -115,7 +115,7 @@ async def run(options: Options) -> None:
     operator = asyncio.create_task(
         kopf.operator(registry=peer.registry, settings=peer.settings, stop_flag=stop, ready_flag=ready, **where)
     )
-    ticking = None if options.workload == "idle" else asyncio.create_task(peer.meter.watch_loop())
+    ticking = None if options.workload in ("bulk", "idle") else asyncio.create_task(peer.meter.watch_loop())
     work = asyncio.create_task(measure(options, peer, orders, ready))
     await asyncio.wait((operator, work), return_when=asyncio.FIRST_COMPLETED)
     if ticking is not None:
@@ -152,7 +152,7 @@ def main() -> None:
     """Run the command line."""
     options = parse("The workloads on kopf.")
     logging.basicConfig(level=logging.INFO)
-    asyncio.run(run(options))
+    run(do_workload(options))
 
 
 if __name__ == "__main__":

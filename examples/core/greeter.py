@@ -1,10 +1,8 @@
 """An operator: every Greeting gets a ConfigMap with its text, and a status that says so."""
 
-import asyncio
-
 import msgspec
 
-from kaito.core import DONE, Controller, KaitoError, Key, Kind, Manager, Metadata, Result, configure_logging
+from kaito.core import DONE, Controller, KaitoError, Key, Kind, Manager, Metadata, Result, configure_logging, run
 from kaito.core.kinds import CONFIG_MAP
 
 HELLO = {"en": "Hello", "fr": "Bonjour"}
@@ -57,4 +55,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

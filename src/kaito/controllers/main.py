@@ -1,6 +1,5 @@
 """`kaito-controller`: the process that runs the Workspace controller, and those that installed packages add."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 from kaito.controllers.options import ControllerOptions, parse_options
 from kaito.controllers.webhook.serve import serve_webhook
 from kaito.controllers.workspace.rules import Catalogue
-from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers
+from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers, run
 from kaito.presets import load_presets, load_skus
 
 GROUP: Final = "kaito.reconcilers"
@@ -22,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_options(arguments)
     configure_logging(options.log_level)
     try:
-        asyncio.run(_run(options))
+        run(_run(options))
     except KaitoError as error:
         print(f"kaito-controller: {error}", file=sys.stderr)
         return 1

@@ -73,6 +73,7 @@ from kaito.core.errors import (
     TooManyRequestsError,
     api_error,
 )
+from kaito.core.event_loop import run
 from kaito.core.events import EventRecorder
 from kaito.core.finalizers import Finalized, Finalizers, add_finalizer, contains_finalizer, remove_finalizer
 from kaito.core.logs import configure_logging, log_level, set_log_level
@@ -189,6 +190,7 @@ __all__ = [
     "remove_owner_reference",
     "resource_version_changed",
     "retry_on_conflict",
+    "run",
     "selected_by",
     "set_controller_reference",
     "set_log_level",

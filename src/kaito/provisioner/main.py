@@ -1,13 +1,12 @@
 """The process `kaito-provisioner`: turns Machines into nodes of a cloud."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers
+from kaito.core import KaitoError, Manager, add_installed, configure_logging, installed_controllers, run
 from kaito.provisioner.limits import Limits
 from kaito.provisioner.options import ProvisionerOptions
 
@@ -71,8 +70,7 @@ def options_of(arguments: argparse.Namespace) -> ProvisionerOptions:
     return ProvisionerOptions(arguments.cloud, arguments.cloud_dir, limits)
 
 
-async def run(arguments: argparse.Namespace) -> None:
-    """Run until a signal."""
+async def _run(arguments: argparse.Namespace) -> None:
     async with Manager.connect(
         "kaito-provisioner", kubeconfig=arguments.kubeconfig, metrics_address=arguments.metrics_address
     ) as manager:
@@ -87,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     configure_logging(arguments.log_level)
     try:
-        asyncio.run(run(arguments))
+        run(_run(arguments))
     except KaitoError as error:
         sys.stderr.write(f"kaito-provisioner: {error}\n")
         return 1

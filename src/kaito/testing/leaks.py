@@ -14,7 +14,7 @@ GRACE_SECONDS: Final = 1.0
 """What is on its way out at the end of a block may take this long: a transport closes in a later turn of the loop."""
 _TURNS: Final = 50
 _PAUSE_SECONDS: Final = 0.01
-_LOOPS_OWN_THREADS: Final = "asyncio_"
+_LOOPS_OWN_THREADS: Final = ("asyncio_", "uvloop_")
 """Threads of the loop's default executor live, and end, with the loop."""
 
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from kaito.core import run
 from kaito.testing import LeakError, no_leaks
 
 
@@ -48,6 +49,14 @@ async def test_what_ends_within_the_grace_is_no_leak() -> None:
         task = asyncio.create_task(asyncio.sleep(0.02))
         await asyncio.to_thread(lambda: None)
     assert task.done()
+
+
+def test_threads_of_the_loop_that_operators_run_on_are_no_leak() -> None:
+    async def work() -> None:
+        async with no_leaks(grace=0):
+            await asyncio.to_thread(lambda: None)
+
+    run(work())
 
 
 async def test_a_failure_of_the_block_is_what_the_test_hears_of() -> None:
