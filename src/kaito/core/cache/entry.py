@@ -162,6 +162,27 @@ def read_entry(
     return CacheEntry(kind, share(_METADATA.decode(fields["metadata"]), kept), stored, decoded)
 
 
+class _Named(msgspec.Struct):
+    name: str
+    namespace: str | None = None
+
+
+class _Identified(msgspec.Struct):
+    metadata: _Named
+
+
+_IDENTITY: Final = msgspec.json.Decoder(_Identified)
+
+
+def read_key(item: msgspec.Raw | bytes) -> Key | None:
+    """Return which object it is that cannot be read, or None if not even that can be told."""
+    try:
+        named = _IDENTITY.decode(item).metadata
+    except ValueError:
+        return None
+    return Key(named.namespace or "", named.name) if named.name else None
+
+
 def _transformed(kind: Kind[Any], fields: dict[str, msgspec.Raw], transform: Transform) -> bytes:
     """Return the JSON of what a user's `transform` makes of an object; of the object itself if that fails."""
     untouched = msgspec.json.encode(fields)

@@ -19,7 +19,7 @@ from kaito.core.cache.subscription import Handler, Subscription
 from kaito.core.client import Client
 from kaito.core.clock import Clock, Jitter
 from kaito.core.errors import KaitoError
-from kaito.core.objects import Kind, PartialObjectMetadata
+from kaito.core.objects import Key, Kind, PartialObjectMetadata
 
 _RESYNC_SPREAD: Final = (0.9, 1.1)
 """Each resync period is drawn within these factors, so that handlers do not all see everything at once."""
@@ -119,7 +119,14 @@ class Informer:
 
     def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
         """Bring one change into the store and to the handlers."""
-        event = self.store.remove(entry.key, entry) if change == "DELETED" else self.store.put(entry)
+        self._tell(self.store.remove(entry.key, entry) if change == "DELETED" else self.store.put(entry))
+
+    def lose(self, key: Key) -> None:
+        """Take a deletion in whose last state is not known."""
+        if (event := self.store.remove(key)) is not None:
+            self._tell(replace(event, final_state_unknown=True))
+
+    def _tell(self, event: Event | None) -> None:
         if event is not None:
             for subscription in self._subscriptions:
                 subscription.deliver(event)
@@ -181,6 +188,13 @@ class _Part:
     def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
         self._informer.apply(change, entry)
         self.bookmark(entry.metadata.resource_version)
+
+    def known(self, key: Key) -> CacheEntry[Any] | None:
+        store = self._informer.store
+        return store.get(key) if store.holds(key.namespace) else None
+
+    def lose(self, key: Key) -> None:
+        self._informer.lose(key)
 
     def bookmark(self, resource_version: str) -> None:
         self._informer.store.advance(resource_version, self.scope.partition)

@@ -4,15 +4,14 @@ What to do next is decided by `list_watch.py`; here is the I/O alone.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from kaito.core.cache.consistency import differences
-from kaito.core.cache.entry import CacheEntry, EventType
+from kaito.core.cache.entry import CacheEntry, EventType, read_key
 from kaito.core.cache.exchange import (
     Action,
     Begin,
@@ -40,8 +39,6 @@ from kaito.core.objects import Key, Kind
 
 log = get_logger()
 
-T = TypeVar("T")
-
 _SLICE: Final = 250
 """Objects of a list read at a time before other tasks get their turn."""
 REMINDER_SECONDS: Final = 10.0
@@ -53,7 +50,11 @@ class Deltas(Protocol):
     """Takes the objects of one kind in, in the order in which the server told of them."""
 
     def read(self, item: msgspec.Raw) -> CacheEntry[Any]:
-        """Return the entry of an object, once for each that is received. Raises ValueError to have it skipped."""
+        """Return the entry of an object, once for each that is received. Raises ValueError if it cannot be read."""
+        ...
+
+    def known(self, key: Key) -> CacheEntry[Any] | None:
+        """Return the last state of an object that was taken in."""
         ...
 
     async def replace(self, entries: list[CacheEntry[Any]], resource_version: str) -> None:
@@ -62,6 +63,10 @@ class Deltas(Protocol):
 
     def apply(self, change: EventType, entry: CacheEntry[Any]) -> None:
         """Take in one change; its version is the entry's."""
+        ...
+
+    def lose(self, key: Key) -> None:
+        """Take in that an object is gone, in a state that could not be read."""
         ...
 
     def bookmark(self, resource_version: str) -> None:
@@ -144,10 +149,31 @@ class Reflector:
         return PageListed(metadata.resource_version, metadata.continue_)
 
     def _keep(self, item: msgspec.Raw) -> None:
+        """Take an object into the list that is not complete; one that cannot be read is there as it was last known."""
+        entry: CacheEntry[Any] | None
         try:
-            self._pages.append(self._target.read(item))
+            entry = self._target.read(item)
         except ValueError as error:
-            log.error("skipped an unreadable object of a list", kind=str(self._kind), error=str(error))
+            _, entry = self._unreadable("LISTED", item, error)
+        if entry is not None:
+            self._pages.append(entry)
+
+    def _unreadable(
+        self, event_type: str, item: msgspec.Raw, error: ValueError
+    ) -> tuple[Key | None, CacheEntry[Any] | None]:
+        """Log an object that cannot be read, and return which it is and how it was last known."""
+        key = read_key(item)
+        known = None if key is None else self._target.known(key)
+        log.error(
+            "an object cannot be read",
+            kind=str(self._kind),
+            key=str(key or ""),
+            type=event_type,
+            reason="ObjectUnreadable",
+            error=str(error),
+            known_version=known.metadata.resource_version if known is not None else "",
+        )
+        return key, known
 
     async def _watch(self, action: OpenWatch) -> Message:
         if action.commit:
@@ -208,26 +234,38 @@ class Reflector:
     async def _take(self, event: RawEvent, stream: "_Stream") -> None:
         """Hand on one event, or keep it while the list is not complete."""
         if event.type == "BOOKMARK":
-            if (mark := self._read(event, read_bookmark)) is not None:
-                await self._mark(stream, *mark)
+            await self._mark(event, stream)
         elif (change := _CHANGES.get(event.type)) is None:
             log.error("skipped an event of an unknown type", kind=str(self._kind), type=event.type)
-        elif (entry := self._read(event, self._target.read)) is None:
-            return
-        elif stream.initial is not None:
-            stream.keep(change, entry)
         else:
-            stream.reach(entry.metadata.resource_version, change)
-            self._target.apply(change, entry)
+            try:
+                entry = self._target.read(event.object)
+            except ValueError as error:
+                self._take_unreadable(change, event, error, stream)
+                return
+            if stream.initial is not None:
+                stream.keep(change, entry)
+            else:
+                stream.reach(entry.metadata.resource_version, change)
+                self._target.apply(change, entry)
 
-    def _read(self, event: RawEvent, read: Callable[[msgspec.Raw], T]) -> T | None:
+    def _take_unreadable(self, change: EventType, event: RawEvent, error: ValueError, stream: "_Stream") -> None:
+        """Leave an object as it was last known, unless it is gone; the watch goes on where it was."""
+        key, known = self._unreadable(change, event.object, error)
+        if stream.initial is None:
+            if known is not None and change == "DELETED":
+                self._target.lose(known.key)
+        elif key is not None and change == "DELETED":
+            stream.initial.pop(key, None)
+        elif known is not None:
+            stream.initial.setdefault(known.key, known)
+
+    async def _mark(self, event: RawEvent, stream: "_Stream") -> None:
         try:
-            return read(event.object)
+            version, ends = read_bookmark(event.object)
         except ValueError as error:
-            log.error("skipped an unreadable event", kind=str(self._kind), type=event.type, error=str(error))
-            return None
-
-    async def _mark(self, stream: "_Stream", version: str, ends: bool) -> None:
+            log.error("skipped an unreadable bookmark", kind=str(self._kind), error=str(error))
+            return
         if stream.initial is None:
             stream.reach(version, "BOOKMARK")
             self._target.bookmark(version)
