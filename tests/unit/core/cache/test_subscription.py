@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+from structlog.testing import capture_logs
 
 from kaito.core import KaitoError
 from kaito.core.cache import slices, subscription
@@ -209,6 +210,34 @@ async def test_each_handler_is_shown_everything_again_in_its_own_period(informer
         assert [event.is_resync for event in often] == [False] + [True] * 10
         assert [event.is_resync for event in seldom] == [False, True]
         assert len(never) == 1
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_resync_that_fails_is_reported_and_the_next_comes_in_its_period(informer, entry, running, slow):
+    clock, seen, others = VirtualClock(), [], []
+    made = informer(clock, resync=10)
+
+    def fail(event):
+        seen.append((clock.monotonic(), event.key.name, event.is_resync))
+        if event.is_resync:
+            raise RuntimeError("it cannot be resynced")
+
+    async def fail_slowly(event):
+        fail(event)
+
+    with capture_logs() as logs:
+        async with running(made.run):
+            await made.replace([entry("a"), entry("b")], "5", "")
+            made.subscribe(fail_slowly if slow else fail)
+            made.subscribe(others.append)
+            await clock.advance(35)
+            made.apply("MODIFIED", entry("a", 6))
+            await clock.settle()
+    resyncs = [(at, name) for at, name, is_resync in seen if is_resync]
+    assert resyncs == [(at, name) for at in (10, 20, 30) for name in "ab"]
+    assert seen[-1] == (35, "a", False)
+    assert sum(event.is_resync for event in others) == 6
+    assert [entry["key"] for entry in logs if entry["event"] == "a handler failed"] == ["ns/a", "ns/b"] * 3
 
 
 @pytest.mark.parametrize(("chance", "after"), [(0.0, 9.0), (0.999999, 11.0)])
