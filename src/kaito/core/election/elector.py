@@ -3,8 +3,10 @@
 `leadership.py` carries the actions out. The rules are client-go's, with two that are stricter. A leader counts its
 renew deadline from the moment it sent its last successful write, not from the answer. A candidate that knew a Lease
 waits, when it vanishes, until whoever held it must have noticed: deleting it by hand makes no two leaders, however
-often. A candidate watches the Lease, so that a released one is taken at once and an expired one when it expires. Where
-the watch fails it asks now and then, as client-go does; one that says nothing for some renewals is not believed.
+often. One that never saw it makes it at once, as with client-go, and leads beside its holder until that renews in vain:
+were it to wait, each first start would take the length of a Lease. A candidate watches the Lease, so that a released
+one is taken at once and an expired one when it expires. Where the watch fails it asks now and then, as client-go does;
+one that says nothing for some renewals is not believed.
 """
 
 from dataclasses import dataclass, replace

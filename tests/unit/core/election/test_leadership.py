@@ -128,6 +128,23 @@ async def test_a_deleted_lease_makes_no_second_leader(replica, clock, server):
     assert (one.leads, two.leads) == (True, False)
 
 
+@pytest.mark.parametrize(("reaches_the_server", "seconds"), [(True, 2), (False, 10)])
+async def test_who_never_saw_a_deleted_lease_leads_beside_its_holder_until_that_renews(
+    replica, clock, server, reaches_the_server, seconds
+):
+    """As with client-go; the guarantees say so."""
+    holder = replica("holder")
+    await clock.advance(5)
+    await clock.advance(1)
+    holder.client.cut_off = not reaches_the_server
+    server.delete()
+    fresh = replica("fresh")
+    await clock.settle()
+    assert (holder.leads, fresh.leads) == (True, True)
+    await clock.advance(seconds)
+    assert (holder.leads, fresh.leads) == (False, True)
+
+
 async def test_a_lease_that_is_deleted_again_and_again_makes_no_second_leader(replica, clock, server):
     """Whatever the moments are: each deletion is seen, and so is each new Lease."""
     for pause in (0.5, 3, 7, 11, 13.75, 14.5, 14.75, 15.5):
