@@ -65,11 +65,11 @@ class Supervision:
         """What did not end in time."""
         period = "at once" if self._is_cut else f"within {self._grace:g} s"
         late = [name for name in self._late if name not in self.left]
-        ends = ((late, "was cut off"), (self.left, "still runs"))
-        said = [f"{', '.join(names)} did not end {period} and {fate}" for names, fate in ends if names]
+        ends = ((late, "cut off"), (self.left, "still running"))
+        said = [f"{', '.join(names)} did not end {period} ({fate})" for names, fate in ends if names]
         if not said:
             return None
-        remedy = "Let it end sooner when it is cancelled, or give the manager a longer grace period."
+        remedy = "Let what is cancelled end sooner, or give the manager a longer grace period."
         return KaitoError("GraceExceeded", "; ".join(said), terminal=True, remedy=remedy)
 
     def first(self, raised: BaseExceptionGroup[Any]) -> BaseException:

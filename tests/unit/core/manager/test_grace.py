@@ -111,7 +111,7 @@ async def test_what_swallows_its_cancellation_holds_a_stop_up_for_the_grace_peri
         with pytest.raises(KaitoError) as caught:
             await asyncio.wait_for(stopping, 5)
     assert caught.value.reason == "GraceExceeded"
-    assert f"{name} did not end within 30 s and still runs" in caught.value.message
+    assert f"{name} did not end within 30 s (still running)" in caught.value.message
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -121,7 +121,7 @@ async def test_without_grace_it_is_not_waited_for(api, until, stubborn, way):
         name = way(manager, stubborn)
         await manager.start()
         await until(stubborn.begun.is_set)
-        with pytest.raises(KaitoError, match=f"{name} did not end at once and still runs"):
+        with pytest.raises(KaitoError, match=rf"{name} did not end at once \(still running\)"):
             await asyncio.wait_for(manager.stop(), 5)
 
 
@@ -194,7 +194,7 @@ async def test_a_failure_before_it_is_raised_and_what_still_runs_is_told_too(api
         await clock.advance(30)
         with pytest.raises(KaitoError, match="it broke") as caught:
             await asyncio.wait_for(stopping, 5)
-    assert "Stubborn of the runnables did not end within 30 s and still runs" in "".join(caught.value.__notes__)
+    assert "Stubborn of the runnables did not end within 30 s (still running)" in "".join(caught.value.__notes__)
 
 
 @pytest.fixture
@@ -248,10 +248,26 @@ async def test_a_leader_does_not_give_its_lease_back_while_something_may_still_w
     assert lease["spec"]["holderIdentity"] == leadership.identity
 
 
+@pytest.mark.parametrize("warm_up", [False, True])
+async def test_a_leader_whose_reconciles_were_cut_off_gives_its_lease_back_once_they_have_ended(
+    server, client, until, warm_up
+):
+    class Slow(Stubborn):
+        async def reconcile(self, _key):
+            self.begun.set()
+            await self.go.wait()
+
+    await client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}})
+    _, error = await stopped_leader(server, until, Slow(), reconciling_config_maps(warm_up))
+    assert error.reason == "GraceExceeded"
+    assert "controller c did not end within 30 s (cut off)" in error.message
+    assert (await client.get(LEASE, Key("default", "m")))["spec"]["holderIdentity"] == ""
+
+
 async def test_a_leader_that_lost_its_lease_waits_for_nothing(server, client, until, stubborn):
     _, error = await stopped_leader(server, until, stubborn, as_runnable, lose=True)
     assert error.reason == "LeadershipLost"
-    assert "Stubborn of the runnables did not end at once and still runs" in "".join(error.__notes__)
+    assert "Stubborn of the runnables did not end at once (still running)" in "".join(error.__notes__)
 
 
 def test_a_process_ends_with_the_error_whatever_still_runs(api_class):
