@@ -12,7 +12,7 @@ from rich.console import Console
 
 from kaito.cli.connection import cluster_directory, connected
 from kaito.cli.demo.figures import measure
-from kaito.cli.demo.follow import follow, ready_time
+from kaito.cli.demo.follow import PhasePrinter, follow, ready_time
 from kaito.cli.demo.prerequisites import check_programs, find_manifest, kubectl
 from kaito.cli.demo.questions import PROMPT, ask_chat, ask_completion, chat_command
 from kaito.cli.endpoint import find_host
@@ -56,7 +56,9 @@ async def _show(console: Console, paths: ClusterDirectory, file: Path, within: f
         applied = clock.now()
         kubeconfig = _kubeconfig(paths)
         console.print(kubectl(kubeconfig, "apply", "-f", str(file)), highlight=False, markup=False)
-        served = await follow(client, key, within, console, clock, partial(find_host, client, key))
+        served = await follow(
+            client, key, within, PhasePrinter(console, applied), clock, partial(find_host, client, key)
+        )
         ready = ready_time(served.workspace) or clock.now()
         for arguments in (("get", "workspace", key.name), ("get", "svc", key.name)):
             console.print(f"\n[bold]$ kubectl {' '.join(arguments)}[/bold]", highlight=False)

@@ -30,18 +30,18 @@ class Served:
 
 
 class PhasePrinter:
-    """Prints each phase once it is over, and what is being waited for while it lasts."""
+    """Prints each phase that ends after `since` once it is over, and what is being waited for while it lasts."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, since: datetime) -> None:
         self._console = console
+        self._since = since
         self._live: Status | None = console.status("Waiting for the controller") if console.is_terminal else None
         self._printed = 0
         self._line = ""
 
-    def __enter__(self) -> "PhasePrinter":
+    def __enter__(self) -> None:
         if self._live is not None:
             self._live.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
@@ -49,7 +49,7 @@ class PhasePrinter:
 
     def show(self, status: Object, host: str | None) -> None:
         """Take one state of the Workspace's status, and where its server answers."""
-        for entry in finished_phases(status)[self._printed :]:
+        for entry in finished_phases(status, self._since)[self._printed :]:
             self._console.print(f" [green]✓[/green] {entry['phase']}  {entry['seconds']:.1f} s", highlight=False)
             self._printed += 1
         line = waiting_line(status, host)
@@ -61,9 +61,9 @@ class PhasePrinter:
                 self._console.print(f"   … {line}", highlight=False, markup=False)
 
 
-def finished_phases(status: Object) -> list[Object]:
-    """Return the timeline's entries that are over."""
-    return [entry for entry in status.get("timeline") or () if entry.get("seconds") is not None]
+def finished_phases(status: Object, since: datetime) -> list[Object]:
+    """Return the timeline's entries that have ended after `since`: those before it belong to an earlier start."""
+    return [entry for entry in status.get("timeline") or () if (end := _phase_end(entry)) is not None and end > since]
 
 
 def waiting_line(status: Object, host: str | None) -> str:
@@ -86,7 +86,7 @@ def check_failure(key: Key, status: Object) -> None:
 
 
 async def follow(
-    client: Client, key: Key, within: float, console: Console, clock: Clock, find_host: FindHost
+    client: Client, key: Key, within: float, phases: PhasePrinter, clock: Clock, find_host: FindHost
 ) -> Served:
     """Return the Workspace once it says ready and its server answers, `within` seconds.
 
@@ -94,7 +94,7 @@ async def follow(
     """
     end = clock.monotonic() + within
     workspace: Object = {}
-    with PhasePrinter(console) as printer:
+    with phases:
         while clock.monotonic() < end:
             try:
                 workspace = await client.get(WORKSPACE, key)
@@ -103,7 +103,7 @@ async def follow(
             except ConnectionLostError:
                 await clock.sleep(POLL_SECONDS)
                 continue
-            printer.show(status, host)
+            phases.show(status, host)
             if host is not None:
                 return Served(workspace, host)
             check_failure(key, status)
@@ -124,9 +124,14 @@ def says_ready(status: Object) -> bool:
 def ready_time(workspace: Object) -> datetime | None:
     """Return when the Workspace became ready: the end of the last phase of its timeline; None when that is not over."""
     timeline = [one for one in (workspace.get("status") or {}).get("timeline") or () if one.get("phase") != "Ready"]
-    if not timeline or timeline[-1].get("seconds") is None:
+    return _phase_end(timeline[-1]) if timeline else None
+
+
+def _phase_end(entry: Object) -> datetime | None:
+    """Return when a phase of a timeline was over; None while it lasts."""
+    if entry.get("seconds") is None:
         return None
-    return parse_timestamp(timeline[-1]["startedAt"]) + timedelta(seconds=timeline[-1]["seconds"])
+    return parse_timestamp(entry["startedAt"]) + timedelta(seconds=entry["seconds"])
 
 
 async def _last_link(client: Client, key: Key, workspace: Object) -> str:

@@ -12,6 +12,7 @@ from kaito.core import Key
 from kaito.core.errors import KaitoError
 
 HOST = "10.0.0.1"
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TIMELINE = [
     {"phase": "ClaimingNodes", "startedAt": "2026-01-02T03:04:05.000Z", "seconds": 0.4},
     {"phase": "Ready", "startedAt": "2026-01-02T03:04:09.250Z"},
@@ -24,17 +25,33 @@ def workspace(ready: str, **status: Any) -> dict[str, Any]:
 
 def test_each_phase_is_printed_once_and_each_message_once() -> None:
     out = StringIO()
-    with PhasePrinter(Console(file=out, width=200)) as printer:
-        for _ in range(2):
-            printer.show({"phase": "ClaimingNodes", "message": "asked"}, None)
-        for _ in range(2):
-            printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE}, HOST)
+    printer = PhasePrinter(Console(file=out, width=200), START)
+    for _ in range(2):
+        printer.show({"phase": "ClaimingNodes", "message": "asked"}, None)
+    for _ in range(2):
+        printer.show({"phase": "Ready", "message": "answers", "timeline": TIMELINE}, HOST)
     lines = [line.strip() for line in out.getvalue().splitlines()]
     assert lines == ["… ClaimingNodes: asked", "✓ ClaimingNodes  0.4 s", "… Ready: answers"]
 
 
+def test_phases_of_an_earlier_start_are_not_printed_though_the_timeline_keeps_a_number_of_rows() -> None:
+    def row(phase: str, minute: int, seconds: float | None) -> dict[str, Any]:
+        return {"phase": phase, "startedAt": f"2026-01-02T03:{minute:02}:00.000Z", "seconds": seconds}
+
+    out = StringIO()
+    rows = [row("Warming", 1, 1.0), row("StartingModel", 3, 90.0), row("LoadingWeights", 5, None)]
+    printer = PhasePrinter(Console(file=out, width=200), START)
+    printer.show({"timeline": rows[:1]}, None)
+    printer.show({"timeline": rows}, None)
+    printer.show({"timeline": [*rows[1:2], row("LoadingWeights", 5, 7.0), row("Warming", 6, None)]}, None)
+    assert [line.strip() for line in out.getvalue().splitlines()] == [
+        "✓ StartingModel  90.0 s",
+        "✓ LoadingWeights  7.0 s",
+    ]
+
+
 def test_the_running_phase_is_not_finished_and_the_last_one_ends_when_it_is_ready() -> None:
-    assert [entry["phase"] for entry in finished_phases({"timeline": TIMELINE})] == ["ClaimingNodes"]
+    assert [entry["phase"] for entry in finished_phases({"timeline": TIMELINE}, START)] == ["ClaimingNodes"]
     moment = ready_time(workspace("True", timeline=TIMELINE))
     assert moment == datetime(2026, 1, 2, 3, 4, 5, 400_000, tzinfo=UTC)
     assert ready_time(workspace("True")) is None
@@ -100,8 +117,8 @@ class Hosts:
 async def following(*states: dict[str, Any], hosts: Hosts | None = None, out: StringIO | None = None) -> Served:
     client: Any = Answers(*states)
     clock: Any = VirtualClock()
-    console = Console(file=out or StringIO(), width=200)
-    return await follow(client, Key("default", "w"), 30, console, clock, (hosts or Hosts(HOST)).find)
+    phases = PhasePrinter(Console(file=out or StringIO(), width=200), START)
+    return await follow(client, Key("default", "w"), 30, phases, clock, (hosts or Hosts(HOST)).find)
 
 
 async def test_it_returns_the_workspace_once_it_is_ready() -> None:
