@@ -63,6 +63,26 @@ POD_FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         "FieldValueDuplicate",
         "spec.containers[0].ports[1].name",
     ),
+    "a probe that asks in no way": (
+        {"containers": [{**CONTAINER, "livenessProbe": {}}]},
+        "FieldValueRequired",
+        "spec.containers[0].livenessProbe",
+    ),
+    "a probe that asks in two ways": (
+        {"containers": [{**CONTAINER, "startupProbe": {"exec": {"command": ["a"]}, "httpGet": {"port": 80}}}]},
+        "FieldValueForbidden",
+        "spec.containers[0].startupProbe.httpGet",
+    ),
+    "a hook that does nothing": (
+        {"containers": [{**CONTAINER, "lifecycle": {"preStop": {}}}]},
+        "FieldValueRequired",
+        "spec.containers[0].lifecycle.preStop",
+    ),
+    "a hook that does two things": (
+        {"containers": [{**CONTAINER, "lifecycle": {"preStop": {"sleep": {"seconds": 1}, "httpGet": {"port": 1}}}}]},
+        "FieldValueForbidden",
+        "spec.containers[0].lifecycle.preStop.sleep",
+    ),
     "two containers of one name": (
         {"containers": [CONTAINER, CONTAINER]},
         "FieldValueDuplicate",
@@ -76,6 +96,24 @@ def test_a_pod_that_cannot_be_is_refused(api: Api, core: str, case: str) -> None
     spec, reason, field = POD_FIELDS[case]
     answer = make_pod(api, core, **spec)
     assert (answer.code, answer.causes) == (422, [(reason, field)])
+
+
+@pytest.mark.parametrize("probe", [{}, None], ids=["empty", "null"])
+def test_a_probe_that_apply_takes_the_last_field_of_is_refused(api: Api, core: str, probe: Any) -> None:
+    path = f"{core.replace('/api/', '/apis/apps/')}/deployments/one"
+    container: dict[str, Any] = {"name": "c", "image": "i", "livenessProbe": {"httpGet": {"port": 80}}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "one"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template},
+    }
+    assert api.apply(path, body).code == 201
+    container["livenessProbe"] = probe
+    answer = api.apply(path, body)
+    field = "spec.template.spec.containers[0].livenessProbe"
+    assert answer.message == (f'Deployment.apps "one" is invalid: {field}: Required value: must specify a handler type')
 
 
 def test_a_bad_pod_of_a_name_that_is_taken_is_invalid_first(api: Api, core: str) -> None:

@@ -249,7 +249,7 @@ def expect_applied(body: Object, resource: Resource) -> Object:
 
 
 def expect_object(body: Object, resource: Resource) -> Object:
-    """Return a body, whose apiVersion and kind are the resource's, with readable metadata; 400 when it has other."""
+    """Return a body with its metadata as Go reads it; 400 when a value in there is of another type."""
     metadata = read_metadata(body)
     for error in _OBJECT_META.validate(metadata):
         if error.cause is Cause.TYPE_INVALID:

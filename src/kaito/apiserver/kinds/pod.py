@@ -12,6 +12,7 @@ from kaito.core.objects import Object
 from kaito.core.quantity import parse_quantity
 
 _NOT_READY_SECONDS = 300
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _UPDATE_RULE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -125,12 +126,31 @@ def container_errors(spec: Object, path: str) -> list[FieldError]:
                 errors.append(required(f"{where}.image"))
             errors += _port_errors(container.get("ports") or (), where)
             errors += _resource_errors(container.get("resources") or {}, where)
-            if part == "initContainers" and container.get("restartPolicy") != "Always":
+            once = part == "initContainers" and container.get("restartPolicy") != "Always"
+            if once:
                 errors += _init_errors(container, where)
             for place, mount in enumerate(container.get("volumeMounts") or ()):
                 if mount.get("name") not in volumes:
                     errors.append(FieldError(Cause.NOT_FOUND, f"{where}.volumeMounts[{place}].name", mount.get("name")))
+            if not once:
+                errors += _handler_errors(container, where)
     return errors
+
+
+def _handler_errors(container: Object, where: str) -> Iterable[FieldError]:
+    """Yield an error for each probe and hook that does not say in exactly one way what to do."""
+    hooks = container.get("lifecycle") or {}
+    asked = {f"lifecycle.{name}": hooks.get(name) for name in ("postStart", "preStop")}
+    asked |= {name: container.get(name) for name in _PROBES}
+    for name, handler in asked.items():
+        if handler is None:
+            continue
+        given = [way for way in ("exec", "httpGet", "tcpSocket", "grpc", "sleep") if handler.get(way) is not None]
+        if not given:
+            yield required(f"{where}.{name}", "must specify a handler type")
+        for way in given[1:]:
+            words = "may not specify more than 1 handler type"
+            yield FieldError(Cause.FORBIDDEN, f"{where}.{name}.{way}", None, words)
 
 
 def _port_errors(ports: Iterable[Object], where: str) -> list[FieldError]:
@@ -154,7 +174,7 @@ def _resource_errors(resources: Object, where: str) -> list[FieldError]:
 
 def _init_errors(container: Object, where: str) -> list[FieldError]:
     words = "may not be set for init containers without restartPolicy=Always"
-    names = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+    names = ("lifecycle", *_PROBES)
     return [FieldError(Cause.FORBIDDEN, f"{where}.{name}", None, words) for name in names if container.get(name)]
 
 
