@@ -140,7 +140,7 @@ async def test_scale_works_on_deployments_and_custom_resources(kubectl):
     assert (await kubectl("get", "wk", "phi", "-o", "jsonpath={.resource.count}")).out == "2"
 
 
-async def test_a_watch_prints_a_row_for_each_change(kubectl, eventually, server: EmbeddedServer):
+async def test_a_watch_prints_a_row_for_each_change(kubectl, eventually, api, server: EmbeddedServer):
     await kubectl("apply", "-f", "-", stdin=POD)
     watching = asyncio.create_task(kubectl("get", "pods", "-w", "--request-timeout=1s"))
 
@@ -148,8 +148,9 @@ async def test_a_watch_prints_a_row_for_each_change(kubectl, eventually, server:
         return bool(server.store._watchers.get("pods"))
 
     await eventually(is_watched)
-    await kubectl("patch", "pod", "web", "--subresource=status", "-p", '{"status":{"phase":"Running"}}')
-    await kubectl("delete", "pod", "web", "--wait=false")
+    pod = "/api/v1/namespaces/default/pods/web"
+    await api.merge(f"{pod}/status", {"status": {"phase": "Running"}})  # at once: the watch lasts for a second
+    await api("DELETE", pod)
     rows = [line.split() for line in (await watching).out.splitlines()]
     assert [row[2] for row in rows if row[0] == "web"] == ["Pending", "Running", "Running"]
 
