@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 
 class Misfortune(StrEnum):
-    """What goes wrong. The first three end the process; the `cut` ones are of a watch, all others of a write."""
+    """What goes wrong. The first three end the process; the last two are of a watch, all others of a write.
+
+    What a `Trouble` of a server has as well has its name.
+    """
 
     KILLED_BEFORE = "killed before the write"
     KILLED_UNANSWERED = "killed after the write took effect, before its answer"
@@ -26,8 +29,8 @@ class Misfortune(StrEnum):
     CONFLICT = "answered 409"
     TOO_MANY = "answered 429"
     BROKEN = "answered 500"
-    LOST = "connection lost before the write"
-    UNANSWERED = "connection lost after the write took effect"
+    DROP = "connection lost before the write"
+    LOST_ANSWER = "connection lost after the write took effect"
     LAGGING = "connection lost after the write took effect, and watches fall behind"
     CUT = "watch cut off instead of an event"
     EXPIRED = "watch expired instead of an event"
@@ -38,8 +41,8 @@ REFUSALS = (
     Misfortune.CONFLICT,
     Misfortune.TOO_MANY,
     Misfortune.BROKEN,
-    Misfortune.LOST,
-    Misfortune.UNANSWERED,
+    Misfortune.DROP,
+    Misfortune.LOST_ANSWER,
     Misfortune.LAGGING,
 )
 CUTS = (Misfortune.CUT, Misfortune.EXPIRED)
@@ -102,7 +105,7 @@ class Luck:
         self.struck += 1
         if misfortune is Misfortune.KILLED_BEFORE:
             self.killed.set()
-        elif misfortune in (Misfortune.KILLED_UNANSWERED, Misfortune.UNANSWERED):
+        elif misfortune in (Misfortune.KILLED_UNANSWERED, Misfortune.LOST_ANSWER):
             await send()
         elif misfortune is Misfortune.LAGGING:
             self._behind_until = asyncio.get_running_loop().time() + LAG_SECONDS

@@ -55,8 +55,8 @@ def test_what_one_client_writes_another_reads_and_watches() -> None:
 @pytest.mark.parametrize(
     ("misfortune", "raised", "took_effect"),
     [
-        (Misfortune.LOST, ConnectionLostError, False),
-        (Misfortune.UNANSWERED, ConnectionLostError, True),
+        (Misfortune.DROP, ConnectionLostError, False),
+        (Misfortune.LOST_ANSWER, ConnectionLostError, True),
         (Misfortune.CONFLICT, ConflictError, False),
         (Misfortune.BROKEN, KaitoError, False),
     ],
