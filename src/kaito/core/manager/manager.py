@@ -132,8 +132,7 @@ class Manager:
 
         Raises KaitoError NameTaken, ManagerStopped.
         """
-        if self._stopping.is_set():
-            raise stopped(f"controller {controller.name} cannot begin any more")
+        self._refuse_late(f"controller {controller.name}")
         controller.bind(self._surroundings)
         self._work.add(controller)
 
@@ -169,6 +168,7 @@ class Manager:
         Without `needs_leadership` it runs on every replica, not on the elected one alone. Raises KaitoError
         ManagerStopped.
         """
+        self._refuse_late("a runnable")
         (self._runnables if needs_leadership else self._standby).add(run)
 
     def add_server(self, run: Runnable, *, ready: Ready | None = None) -> None:
@@ -177,6 +177,7 @@ class Manager:
         That is for what an API server needs to answer a list: conversion webhooks, and their certificates. The caches
         wait until `ready()` has returned. Raises KaitoError ManagerStopped.
         """
+        self._refuse_late("a server")
         self._servers.add(run, ready)
 
     def add_cache(self, cache: Cache) -> None:
@@ -184,6 +185,7 @@ class Manager:
 
         Controllers are fed by it through `KindSource(…, cache=cache)`. Raises KaitoError ManagerStopped.
         """
+        self._refuse_late("a cache")
         self._caches.add(cache.run, cache.wait_for_sync)
         self._all_caches.append(cache)
 
@@ -259,6 +261,10 @@ class Manager:
         if (exceeded := self._supervision.exceeded) is not None:
             raise exceeded
 
+    def _refuse_late(self, what: str) -> None:
+        if self._stopping.is_set():
+            raise stopped(f"{what} cannot begin any more")
+
     def _on_signal(self, number: int) -> None:
         if self._stopping.is_set() and self._running is not None:
             self._supervision.cut()
@@ -274,7 +280,8 @@ class Manager:
         await self._server.start()
         try:
             async with self._events_written(), self._servers.running():
-                if await self._before_stop(self._servers.wait_until_ready()):
+                served = self._supervision.run("readiness of the servers", self._servers.wait_until_ready)
+                if await self._before_stop(served):
                     async with self._caches.running(), self._on_every_replica(), self._work.warming_up():
                         await self._elected()
         except BaseExceptionGroup as failures:
@@ -335,6 +342,8 @@ class Manager:
         finally:
             for task in (waiting, told):
                 task.cancel()
+            if not waiting.done():
+                await asyncio.wait((waiting,))
 
     @asynccontextmanager
     async def _events_written(self) -> AsyncIterator[None]:

@@ -41,7 +41,7 @@ class Work:
                 yield
             finally:
                 self._ended = True
-                self.shut_down()
+                await self._drain()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

@@ -190,6 +190,7 @@ async def test_a_failure_before_it_is_raised_and_what_still_runs_is_told_too(api
         manager.add_runnable(stubborn)
         manager.add_runnable(fail)
         await manager.start()
+        await until(stubborn.begun.is_set)
         stopping = asyncio.create_task(manager.stop())
         await clock.advance(30)
         with pytest.raises(KaitoError, match="it broke") as caught:
@@ -228,6 +229,35 @@ async def stopped_leader(server, until, stubborn, way, *, lose=False):
         stopping = asyncio.create_task(manager.stop())
         await clock.advance(0 if lose else 30)
         return leadership, (await asyncio.wait_for(asyncio.gather(stopping, return_exceptions=True), 5))[0]
+
+
+async def test_a_candidate_that_warms_up_ends_within_the_grace_period_too(server, client, until, stubborn):
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": 3_600, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    metadata = {"name": "m", "namespace": "default"}
+    await client.create({"apiVersion": LEASE.api_version, "kind": "Lease", "metadata": metadata, "spec": spec})
+    clock = VirtualClock()
+    async with Manager.connect("m", settings=server.connection_settings, clock=clock) as manager:
+        manager.elect("default")
+        manager.add(Controller("c", Stubborn(), warm_up=True).fed_by(FuncSource("source", stubborn)))
+        await manager.start()
+        await until(stubborn.begun.is_set)
+        stopping = asyncio.create_task(manager.stop())
+        await clock.advance(30)
+        with pytest.raises(KaitoError, match=r"controller c did not end within 30 s \(still running\)"):
+            await asyncio.wait_for(stopping, 5)
+
+
+async def test_what_a_server_is_ready_by_does_not_hold_a_stop_up(api, until, stubborn):
+    clock = VirtualClock()
+    async with Manager.connect("m", settings=api.settings, clock=clock) as manager:
+        manager.add_server(asyncio.Event().wait, ready=stubborn)
+        starting = asyncio.create_task(manager.start())
+        await until(stubborn.begun.is_set)
+        stopping = asyncio.create_task(manager.stop())
+        await clock.advance(30)
+        with pytest.raises(KaitoError, match=r"readiness of the servers did not end within 30 s \(still running\)"):
+            await asyncio.wait_for(stopping, 5)
+        starting.cancel()
 
 
 def reconciling_config_maps(warm_up):

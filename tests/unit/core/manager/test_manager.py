@@ -146,12 +146,14 @@ async def test_a_controller_added_late_begins_at_once(api, until):
         slow.go.set()
 
 
-async def test_what_is_added_after_the_stop_is_refused(api):
+@pytest.mark.parametrize("led", [True, False])
+async def test_what_is_added_after_the_stop_is_refused(api, led):
     async def run():
         raise AssertionError("it never runs")
 
     async with Manager.connect("m", settings=api.settings) as manager:
-        await manager.start()
+        if led:
+            await manager.start()
         await manager.stop()
         for add in (
             lambda: manager.add(Controller("c", Slow())),
