@@ -1,4 +1,4 @@
-"""The workloads on kopf, with its defaults: no events posted, no peering.
+"""The workloads on kopf, with its defaults: no events posted, no peering; on uvloop, as `kopf run` is.
 
 kopf keeps no cache of objects, so there is no no-op resync and no election; `sync`, `steady`, `storm` and `idle` count
 events in an `on.event` handler, which writes nothing.
