@@ -54,6 +54,20 @@ def test_absent_fields_get_their_defaults_at_every_depth(given_spec, defaulted):
     assert DEEP.default({"spec": given_spec}) == {"spec": defaulted}
 
 
+@pytest.mark.parametrize(
+    ("given_spec", "expected"),
+    [
+        ({}, {}),
+        ({"mode": None, "box": None}, {"mode": "auto", "box": {"size": 3}}),
+        ({"lid": None, "note": None, "unknown": None}, {"lid": None, "note": None, "unknown": None}),
+        ({"lid": {"size": None}, "list": [{"port": None}, {}]}, {"lid": {"size": 4}, "list": [{"port": 80}, {}]}),
+    ],
+    ids=["nothing", "with a default", "without one, or nullable", "within"],
+)
+def test_defaults_for_nulls_take_the_place_of_nulls_alone(given_spec, expected):
+    assert DEEP.default_nulls({"spec": given_spec}) == {"spec": expected}
+
+
 def test_a_default_is_not_shared_between_objects():
     first, second = DEEP.default({"spec": {}}), DEEP.default({"spec": {}})
     first["spec"]["box"]["size"] = 0
