@@ -116,6 +116,10 @@ class Cache:
         for informer in tuple(wanted):
             await informer.wait_for_sync()
 
+    def has_synced(self, kinds: Iterable[Kind[Any]]) -> bool:
+        """Say whether the kinds have been listed."""
+        return all(self._informer(kind).synced.is_set() for kind in kinds)
+
     @property
     def pending(self) -> list[str]:
         """The kinds that have not been listed yet."""

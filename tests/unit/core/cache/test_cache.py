@@ -49,6 +49,13 @@ async def test_one_watch_serves_every_model(api, cache, thing):
     assert len(api.watch_requests()) == 1
 
 
+async def test_it_says_whether_a_kind_has_been_listed(api, cache):
+    cache.register(MODEL)
+    assert not cache.has_synced([MODEL])
+    await cache.wait_for_sync([MODEL])
+    assert cache.has_synced([MODEL])
+
+
 async def test_handlers_get_entries_of_their_own_model(api, cache):
     events = []
     cache.subscribe(MODEL, events.append)

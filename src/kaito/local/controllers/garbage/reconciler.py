@@ -36,6 +36,8 @@ _log = get_logger()
 BY_UID = "uid"
 DISCOVER = Key("", "discover")
 """The key under which the kinds are looked up anew."""
+LISTING_SECONDS = 0.5
+"""How long a decision is put off while a kind has not been listed: a dependent that is not known would be missed."""
 
 Entry = CacheEntry[Any]
 
@@ -53,9 +55,10 @@ class GarbageReconciler:
     async def reconcile(self, key: Key) -> Result:
         """Decide about one object, or look for new kinds. ApiError when a write is refused."""
         if key == DISCOVER:
-            await self.follow_new_kinds()
+            await self.follow_kinds()
             return DONE
-        await self._cache.wait_for_sync(self._kinds.values())  # a dependent that is not listed yet would be missed
+        if not self._cache.has_synced(self._kinds.values()):
+            return Result(requeue_after=LISTING_SECONDS)  # to wait here would keep a kind that has gone from being seen
         entry = self._by_uid(key.name)
         if entry is None:
             return DONE
@@ -70,10 +73,12 @@ class GarbageReconciler:
             return Result(requeue_after=1.0)  # it changed in between: decide again on the newer state
         return DONE
 
-    async def follow_new_kinds(self) -> None:
-        """Cache and index every collectable kind that is not followed yet."""
+    async def follow_kinds(self) -> None:
+        """Cache and index each collectable kind that is not followed yet; drop what the server serves no longer."""
+        served = await collectable_kinds(self._client)
+        self._drop({(kind.group, kind.kind) for kind in served.kinds}, served.unknown_groups)
         new = []
-        for kind in await collectable_kinds(self._client):
+        for kind in served.kinds:
             identity = (kind.group, kind.kind)
             if identity not in self._kinds:
                 self._cache.add_index(kind, BY_UID, _uid)
@@ -82,7 +87,23 @@ class GarbageReconciler:
         for kind in new:
             self._cache.subscribe(kind, self._changed)
         if new:
+            self._reconsider({(kind.group, kind.kind) for kind in new})
             _log.info("garbage collector follows", kinds=[kind.kind for kind in new])
+
+    def _drop(self, served: set[tuple[str, str]], unknown_groups: frozenset[str]) -> None:
+        for identity in self._kinds.keys() - served:
+            if identity[0] not in unknown_groups:
+                kind = self._kinds.pop(identity)
+                self._cache.remove(kind)
+                _log.info("garbage collector follows no longer", kind=kind.kind)
+
+    def _reconsider(self, kinds: set[tuple[str, str]]) -> None:
+        """Decide again about what has owners of these kinds: until now nobody could tell whether they are there."""
+        for kind in self._kinds.values():
+            if self.controller is not None and self._cache.has_synced([kind]):
+                for entry in self._cache.entries(kind):
+                    if any((owner.group, owner.kind) in kinds for owner in entry.metadata.owner_references):
+                        self.controller.enqueue(Key("", entry.metadata.uid))
 
     def _changed(self, event: Event) -> None:
         if self.controller is None:
@@ -201,5 +222,5 @@ async def garbage_collector(manager: Manager) -> Controller:
         CUSTOM_RESOURCE_DEFINITION, to=lambda _: [DISCOVER]
     )
     reconciler.controller = controller
-    await reconciler.follow_new_kinds()
+    await reconciler.follow_kinds()
     return controller
