@@ -5,8 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from kaito.apiserver import EmbeddedServer
-from kaito.core import DONE, Client, Controller, KaitoError, Key, Manager
+from kaito.core import DONE, Controller, KaitoError, Key, Manager
 from kaito.core.kinds import CONFIG_MAP, EVENT, LEASE
 
 
@@ -70,19 +69,6 @@ class Replica:
     async def stop(self):
         self.end.set()
         await asyncio.wait_for(self.task, 10)
-
-
-@pytest.fixture
-async def server():
-    async with EmbeddedServer.start() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server):
-    connected = await Client.connect(server.connection_settings, field_manager="test")
-    yield connected
-    await connected.close()
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import signal
 
 import pytest
 
-from kaito.apiserver import EmbeddedServer
-from kaito.core import DONE, Client, Controller, FuncSource, KaitoError, Key, Kind, Manager
+from kaito.core import DONE, Controller, FuncSource, KaitoError, Key, Kind, Manager
 from kaito.core.kinds import CONFIG_MAP, LEASE
 from kaito.testing import VirtualClock
 
@@ -196,19 +195,6 @@ async def test_a_failure_before_it_is_raised_and_what_still_runs_is_told_too(api
         with pytest.raises(KaitoError, match="it broke") as caught:
             await asyncio.wait_for(stopping, 5)
     assert "Stubborn of the runnables did not end within 30 s (still running)" in "".join(caught.value.__notes__)
-
-
-@pytest.fixture
-async def server():
-    async with EmbeddedServer.start() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(server):
-    connected = await Client.connect(server.connection_settings, field_manager="test")
-    yield connected
-    await connected.close()
 
 
 async def stopped_leader(server, until, stubborn, way, *, lose=False):

@@ -64,12 +64,6 @@ class Web:
 
 
 @pytest.fixture
-async def server():
-    async with EmbeddedServer.start() as running:
-        yield running
-
-
-@pytest.fixture
 async def user(server):
     client = await Client.connect(server.connection_settings, field_manager="user")
     yield client
