@@ -4,7 +4,10 @@ Both sides import this module and nothing of each other. It imports nothing of t
 replaced. A change to a shape that an older peer cannot read raises `CONTRACT_VERSION`.
 """
 
-from typing import Final, Literal, TypedDict
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NotRequired, Required, TypedDict
 
 CONTRACT_VERSION: Final = 1
 """Version of the admin API's shapes; every answer carries it as `contractVersion`."""
@@ -20,10 +23,17 @@ WEIGHTS_PATH: Final = "/workspace/weights"
 ADAPTERS_PATH: Final = "/mnt/adapter"
 CONFIG_PATH: Final = "/mnt/config/inference_config.yaml"
 ADMIN_TOKEN_PATH: Final = "/mnt/admin/token"  # noqa: S105 - a path, not a token
+ADAPTER_SET_PATH: Final = "/mnt/adapter-set/adapters.json"
+ADAPTER_CREDENTIALS_PATH: Final = "/mnt/adapter-credentials"
+"""One file per pull secret, named `<secret>.json`, with the content of its `.dockerconfigjson`."""
+ADAPTER_STORE_PATH: Final = "/var/lib/kaito/adapters"
 
 # Flags of `kaito-runtime serve` beside vLLM's own, and environment variables of the container.
 ADAPTERS_FLAG: Final = "--kaito-adapters-dir"
 CONFIG_FLAG: Final = "--kaito-config-file"
+ADAPTER_SET_FLAG: Final = "--kaito-adapter-set-file"
+ADAPTER_CREDENTIALS_FLAG: Final = "--kaito-adapter-credentials-dir"
+ADAPTER_STORE_FLAG: Final = "--kaito-adapter-store"
 ADMIN_PORT_FLAG: Final = "--kaito-admin-port"
 ADMIN_TOKEN_FLAG: Final = "--kaito-admin-token-file"  # noqa: S105 - a flag, not a token
 WORKSPACE_NAME_FLAG: Final = "--kaito-workspace"
@@ -51,13 +61,96 @@ class WeightsStatus(TypedDict):
     totalBytes: int
 
 
+ADAPTER_SET_ROUTE: Final = "/v1/adapters"
+"""On the admin port. `GET`: an `AdapterSet` and the adapters' states. `PUT`: an `AdapterSet`, all that is wanted; one of
+a generation below the one in force is answered 409. `PUT` and `DELETE` of `/v1/adapters/<name>`: one adapter beside it."""
+
+LARGEST_LORA_RANK: Final = 512
+"""The largest `--max-lora-rank` that vLLM takes; a higher rank cannot be served at all."""
+
+AdapterPhase = Literal["Pending", "Pulling", "Validating", "Loading", "Ready", "Failed", "Draining"]
+"""Where an adapter is on its way. `Failed` with a reason that passes (`SourceUnreachable`) is tried again."""
+
+AdapterReason = Literal[
+    "SourceNotFound",
+    "SourceUnauthorized",
+    "SourceUnreachable",
+    "SourceNotAllowed",
+    "DigestMismatch",
+    "ArchiveInvalid",
+    "TooLarge",
+    "DiskFull",
+    "UnsafeFile",
+    "ConfigMissing",
+    "ConfigInvalid",
+    "FeatureNotSupported",
+    "WeightsMissing",
+    "WeightsInvalid",
+    "NotFinite",
+    "BaseMismatch",
+    "NotLoraCapable",
+    "RankTooLarge",
+    "RankAboveSlot",
+    "NameTaken",
+    "LoadFailed",
+]
+"""Why an adapter is not served. `RankAboveSlot`: it would be after a restart with a larger `--max-lora-rank`."""
+
+
+class WantedAdapter(TypedDict, total=False):
+    """One adapter that is to be served; exactly one of `image`, `urls`, `hub` and `path` says where it comes from."""
+
+    name: Required[str]
+    image: str
+    imagePullSecrets: list[str]
+    urls: list[str]
+    hub: str
+    """`owner/repository`, or `owner/repository@revision`."""
+    path: str
+    """A folder that the server can read."""
+    digest: str
+    """`sha256:…` of the adapter as the status shows it; another content is refused."""
+    strength: str
+    """Factor from 0 to 1 on its effect, as text; absent: 1."""
+    aliases: list[str]
+
+
+class AdapterSet(TypedDict):
+    """All adapters that are wanted. `generation` grows with each change: a server keeps to the highest it was told."""
+
+    contractVersion: int
+    generation: int
+    adapters: list[WantedAdapter]
+
+
+def adapter_set_digest(adapter_set: Mapping[str, Any]) -> str:
+    """Return what tells two sets apart, whatever their generation: `sha256:` of the adapters as sorted JSON."""
+    content = json.dumps(adapter_set["adapters"], sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+
 class AdapterStatus(TypedDict):
-    """One adapter as the server sees it."""
+    """One adapter as the server sees it; the Workspace's own name stands for all of them together.
+
+    Absent fields are not known yet. `seconds` is how long it took from being wanted to being served.
+    """
 
     name: str
-    state: Literal["Pending", "Loading", "Ready", "Failed", "Draining"]
+    state: AdapterPhase
     reason: str
     message: str
+    digest: NotRequired[str]
+    sizeBytes: NotRequired[int]
+    rank: NotRequired[int]
+    strength: NotRequired[str]
+    seconds: NotRequired[float]
+
+
+class AdapterSetInForce(TypedDict):
+    """Which set the server works towards."""
+
+    generation: int
+    digest: str
 
 
 class FailureStatus(TypedDict):
@@ -78,6 +171,7 @@ class RuntimeStatus(TypedDict):
     model: str
     weights: WeightsStatus
     adapters: list[AdapterStatus]
+    adapterSet: NotRequired[AdapterSetInForce]
     stageSeconds: dict[str, float]
     failure: FailureStatus | None
 

@@ -9,22 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kaito.contracts import AdapterStatus
+from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.safetensors_header import TensorHeader, read_header
-
-AdapterReason = Literal[
-    "ConfigMissing",
-    "ConfigInvalid",
-    "WeightsMissing",
-    "WeightsInvalid",
-    "RankTooLarge",
-    "BaseMismatch",
-    "NotLoraCapable",
-    "LoadFailed",
-]
-"""Why an adapter is not served."""
 
 _TENSOR = re.compile(r"(?:\.layers\.(?P<layer>\d+)\..*)?\.(?P<module>\w+)\.lora_(?P<side>[AB])(?:\.default)?\.weight$")
 _HIDDEN_INPUTS = frozenset({"q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj"})
@@ -37,14 +26,6 @@ class Adapter:
     name: str
     path: Path
     rank: int
-
-
-class AdapterError(Exception):
-    """An adapter cannot be served."""
-
-    def __init__(self, reason: AdapterReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

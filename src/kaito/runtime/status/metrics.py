@@ -6,10 +6,8 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from kaito.contracts import Stage
+from kaito.contracts import AdapterPhase, Stage
 from kaito.runtime.status.board import StatusBoard
-
-_ADAPTER_STATES = ("Pending", "Loading", "Ready", "Failed", "Draining")
 
 
 class RuntimeCollector(Collector):
@@ -34,6 +32,6 @@ class RuntimeCollector(Collector):
         weights.add_metric([status["weights"]["kind"], "total"], status["weights"]["totalBytes"])
         yield weights
         adapters = GaugeMetricFamily("kaito_runtime_adapters", "Adapters by state.", labels=["state"])
-        for state in _ADAPTER_STATES:
+        for state in get_args(AdapterPhase):
             adapters.add_metric([state], sum(adapter["state"] == state for adapter in status["adapters"]))
         yield adapters
