@@ -63,8 +63,8 @@ class WeightsStatus(TypedDict):
 
 ADAPTER_SET_ROUTE: Final = "/v1/adapters"
 """On the admin port. `GET`: the `AdapterSet` in force and each adapter's state. `PUT`: an `AdapterSet`, all that is
-wanted; one of a lower generation than the one in force is answered 409. `PUT` and `DELETE` of `/v1/adapters/<name>`: one
-adapter beside it."""
+wanted; one of a lower generation than the one in force is answered 409. `PUT` and `DELETE` of `/v1/adapters/<name>`:
+one adapter beside it."""
 
 LARGEST_LORA_RANK: Final = 512
 """The largest `--max-lora-rank` that vLLM takes; a higher rank cannot be served at all."""
