@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from asking import Answer, Api
+from definitions import defined
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = f"left{os.getpid()}.example.org"
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 SCHEMA = {
@@ -47,10 +47,8 @@ EMPTY_AND_NULL = pytest.mark.parametrize("left", [{}, None], ids=["empty", "null
 
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
-    assert api.post(DEFINITIONS, DEFINITION).code == 201
-    api.until(lambda: api.get(f"/apis/{GROUP}/v1/things").code, lambda code: code == 200)
-    yield
-    api.delete(f"{DEFINITIONS}/things.{GROUP}")
+    with defined(api, DEFINITION):
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from asking import Api
 from bad_workspaces import EDITS, JUDGED, LIMITS, STRUCTURE, edited
 from bad_workspaces.mutations import SEED, plausible, workspaces
 from bad_workspaces.row import GOOD
+from definitions import defined
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from kaito.api.crd import crds
 from kaito.apiserver import metadata
 from kaito.apiserver.custom import resources_of
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAME = "workspaces.kaito.sh"
 [DEFINITION] = [crd for crd in crds() if crd["metadata"]["name"] == NAME]
 RESOURCE = resources_of(DEFINITION)[0]
@@ -32,21 +32,8 @@ EXAMPLES = sorted(
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
     """Our CRD, if nobody has put it there before; one that was there stays."""
-    path = f"{DEFINITIONS}/{NAME}"
-    there = api.get(path).code == 200
-    if not there:
-        assert api.post(DEFINITIONS, DEFINITION).code == 201
-    api.until(lambda: api.get(path).body, _established)
-    api.until(lambda: api.get("/apis/kaito.sh/v1beta1/workspaces").code, lambda code: code == 200)
-    yield
-    if not there:
-        api.delete(path)
-        api.until(lambda: api.get(path).code, lambda code: code == 404)
-
-
-def _established(crd: dict[str, Any]) -> bool:
-    conditions = {one["type"]: one["status"] for one in crd.get("status", {}).get("conditions") or ()}
-    return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"
+    with defined(api, DEFINITION):
+        yield
 
 
 def path_of(namespace: str, version: str = "v1beta1") -> str:

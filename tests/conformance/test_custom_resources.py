@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from asking import APPLY, JSON_PATCH, STRATEGIC, Api
+from definitions import DEFINITIONS, defined
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = f"row{os.getpid()}.example.org"
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -74,18 +74,8 @@ def definition(plural: str = "things") -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
-    assert api.post(DEFINITIONS, definition()).code == 201
-    path = f"{DEFINITIONS}/things.{GROUP}"
-    api.until(lambda: api.get(path).body, established)
-    api.until(lambda: api.get(f"/apis/{GROUP}/v1/things").code, lambda code: code == 200)
-    yield
-    api.delete(path)
-    api.until(lambda: api.get(path).code, lambda code: code == 404)
-
-
-def established(crd: dict[str, Any]) -> bool:
-    conditions = {one["type"]: one["status"] for one in crd.get("status", {}).get("conditions") or ()}
-    return conditions.get("Established") == "True" and conditions.get("NamesAccepted") == "True"
+    with defined(api, definition()):
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asking import Api
 from bad_workspaces.mutations import SEED, plausible
+from definitions import defined
 from hypothesis import HealthCheck, given, seed, settings
 
 from kaito.api import Workspace
@@ -19,7 +20,6 @@ from kaito.controllers.workspace.render import render
 from kaito.controllers.workspace.rules import Catalogue, findings, plan_findings
 from kaito.presets import load_presets, load_skus
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CATALOGUE = Catalogue(load_presets(), load_skus(), HUB)
 SCHEMA = {crd["metadata"]["name"]: resources_of(crd)[0].schema for crd in crds()}[RESOURCES[0].crd_name]
 MACHINES = "machines.karpenter.sh"
@@ -34,16 +34,9 @@ PATHS = {
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
     """The CRD of Machines, if nobody has put it there before."""
-    path = f"{DEFINITIONS}/{MACHINES}"
-    there = api.get(path).code == 200
-    if not there:
-        [definition] = [crd for crd in crds() if crd["metadata"]["name"] == MACHINES]
-        assert api.post(DEFINITIONS, definition).code == 201
-    api.until(lambda: api.get(PATHS["Machine"]).code, lambda code: code == 200)
-    yield
-    if not there:
-        api.delete(path)
-        api.until(lambda: api.get(path).code, lambda code: code == 404)
+    [definition] = [crd for crd in crds() if crd["metadata"]["name"] == MACHINES]
+    with defined(api, definition):
+        yield
 
 
 def manifests(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from asking import JSON_PATCH, Api
+from definitions import defined
 
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GROUP = f"said{os.getpid()}.example.org"
 DEFINITION = {
     "metadata": {"name": f"things.{GROUP}"},
@@ -44,10 +44,8 @@ SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 
 @pytest.fixture(scope="module")
 def installed(api: Api) -> Iterator[None]:
-    assert api.post(DEFINITIONS, DEFINITION).code == 201
-    api.until(lambda: api.get(f"/apis/{GROUP}/v1/things").code, lambda code: code == 200)
-    yield
-    api.delete(f"{DEFINITIONS}/things.{GROUP}")
+    with defined(api, DEFINITION):
+        yield
 
 
 @pytest.fixture

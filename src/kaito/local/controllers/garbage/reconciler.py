@@ -4,7 +4,7 @@ An object is known here by its uid: the key of a reconcile is `Key("", uid)`. Ow
 core's caches of every collectable kind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from kaito.core import (
@@ -75,29 +75,27 @@ class GarbageReconciler:
 
     async def follow_kinds(self) -> None:
         """Cache and index each collectable kind that is not followed yet; drop what the server serves no longer."""
-        served = await collectable_kinds(self._client)
-        self._drop({(kind.group, kind.kind) for kind in served.kinds}, served.unknown_groups)
-        new = []
-        for kind in served.kinds:
-            identity = (kind.group, kind.kind)
-            if identity not in self._kinds:
-                self._cache.add_index(kind, BY_UID, _uid)
-                self._kinds[identity] = kind
-                new.append(kind)
-        for kind in new:
+        found = await collectable_kinds(self._client)
+        served = {(kind.group, kind.kind): kind for kind in found.kinds}
+        self._drop(served.keys(), found.unknown_groups)
+        new = {identity: kind for identity, kind in served.items() if identity not in self._kinds}
+        for kind in new.values():
+            self._cache.add_index(kind, BY_UID, _uid)
+        self._kinds |= new
+        for kind in new.values():
             self._cache.subscribe(kind, self._changed)
         if new:
-            self._reconsider({(kind.group, kind.kind) for kind in new})
-            _log.info("garbage collector follows", kinds=[kind.kind for kind in new])
+            self._reconsider(new.keys())
+            _log.info("garbage collector follows", kinds=[kind.kind for kind in new.values()])
 
-    def _drop(self, served: set[tuple[str, str]], unknown_groups: frozenset[str]) -> None:
+    def _drop(self, served: Set[tuple[str, str]], unknown_groups: frozenset[str]) -> None:
         for identity in self._kinds.keys() - served:
             if identity[0] not in unknown_groups:
                 kind = self._kinds.pop(identity)
                 self._cache.remove(kind)
                 _log.info("garbage collector follows no longer", kind=kind.kind)
 
-    def _reconsider(self, kinds: set[tuple[str, str]]) -> None:
+    def _reconsider(self, kinds: Set[tuple[str, str]]) -> None:
         """Decide again about what has owners of these kinds: until now nobody could tell whether they are there."""
         for kind in self._kinds.values():
             if self.controller is not None and self._cache.has_synced([kind]):
