@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from kaito.runtime.front import asgi, probes
+from kaito.runtime.front.pins import Pins
 from kaito.runtime.status import StatusBoard
 
 _log = structlog.get_logger("kaito.runtime.requests")
@@ -52,9 +53,11 @@ class Gate:
         routes: Mapping[str, asgi.Application],
         about: Mapping[str, str],
         api_keys: Sequence[str] = (),
+        pins: Pins | None = None,
         clock: Callable[[], float],
     ) -> None:
         self.in_flight = InFlight()
+        self._pins = pins or Pins()
         self._application = application
         self._board = board
         self._healthy = healthy
@@ -92,7 +95,7 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        with self.in_flight:
+        with self.in_flight, self._pins.request():
             try:
                 await self._routes.get(scope["path"], self._application)(scope, receive, watched)
             finally:
