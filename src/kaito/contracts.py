@@ -154,6 +154,17 @@ class AdapterSetInForce(TypedDict):
     digest: str
 
 
+class AdapterSetRefused(TypedDict):
+    """The body of a 400 to `PUT /v1/adapters`: nothing of that set was taken.
+
+    `adapter` and `reason` (an `AdapterReason`) are there where one adapter is at fault.
+    """
+
+    detail: str
+    adapter: NotRequired[str]
+    reason: NotRequired[str]
+
+
 class FailureStatus(TypedDict):
     """Why the server cannot serve: a reason from the closed list, what happened, and what to do."""
 
