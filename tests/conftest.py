@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from registry import RealRegistry
 
 # A machine under load is no fault of the code: nothing here is timed. A failure prints what repeats it.
 settings.register_profile("kaito", deadline=None, print_blob=True)
@@ -35,3 +38,12 @@ def logging_as_before() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let whole suites run on another cluster than the embedded one."""
     parser.addoption("--kubeconfig", default=None, help="run against this cluster instead of the embedded one")
+
+
+@pytest.fixture(scope="session")
+def real_registry(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RealRegistry]":
+    """A real registry that anybody may push to and pull from; see registry.py."""
+    from registry import RealRegistry
+
+    with RealRegistry.run(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry

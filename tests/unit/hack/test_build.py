@@ -93,7 +93,7 @@ def test_the_go_on_the_path_is_used_where_it_is_new_enough(proxy: str, tmp_path:
     path = f"{tmp_path}/bin:{Path(sys.executable).parent}:/usr/bin:/bin"
     done = build(PATH=path, GOPROXY=proxy, KAITO_KUBE_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
-    go = {"PATH": tmp_path / "bin" / "go", "cache": tmp_path / "cache" / "go" / "bin" / "go"}[used]
+    go = {"PATH": tmp_path / "bin" / "go", "cache": tmp_path / "cache" / "go-1.24.0" / "bin" / "go"}[used]
     assert {(Path(done.stdout.strip()) / program).read_text() for program in PROGRAMS} == {f"made by {go}\n"}
 
 

@@ -1,0 +1,51 @@
+"""How much of a stranger's bytes is taken, and how long they are waited for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from kaito.contracts import AdapterReason
+from kaito.runtime.adapters.failure import AdapterError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes. An adapter of rank 512 for a 70B model is below 8 GiB; an image may have a system below it."""
+
+    adapter: int = 8 << 30
+    """Largest size of the two files together."""
+    download: int = 16 << 30
+    """Most that is fetched for one adapter."""
+    unpacked: int = 32 << 30
+    """Most that archives unfold to, all that is passed over too."""
+    ratio: int = 200
+    """How many times its packed size an archive may unfold to, beyond `free`: a bomb unfolds to a thousand times."""
+    free: int = 64 << 20
+    entries: int = 200_000
+    """Most entries of one archive."""
+    document: int = 4 << 20
+    """Largest manifest, as registries have it."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Times in seconds. `attempts`: how often one download goes on after it broke, before the caller hears of it."""
+
+    connect: float = 10.0
+    stall: float = 30.0
+    """Longest silence of a server."""
+    attempts: int = 4
+    pause: float = 0.5
+    """Before the second attempt; doubled for each further one, and jittered."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class TransientError(AdapterError):
+    """Something broke on the way: worth another attempt at once, before the caller hears of it. It passes."""
+
+    def __init__(self, reason: AdapterReason, message: str) -> None:
+        super().__init__(reason, message, passes=True)
+
+
+Progress = Callable[[int, int], None]
+"""Told the bytes that have come and, as far as known, those that will (0: unknown)."""

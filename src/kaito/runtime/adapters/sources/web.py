@@ -1,0 +1,143 @@
+"""HTTP as strangers' servers need it: checked at each hop, followed a few hops, and never with a secret in an error."""
+
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.sources.addresses import CheckedResolver, check_address
+from kaito.runtime.adapters.sources.limits import Patience, TransientError
+
+MOST_REDIRECTS = 5
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_HEADERS = {"User-Agent": "kaito", "Accept-Encoding": "identity"}
+
+
+def shown(url: URL) -> str:
+    """Return a URL for messages: what a query or user information holds may be a secret."""
+    return str(url.with_user(None).with_query(None).with_fragment(None))
+
+
+@dataclass
+class Web:
+    """Makes requests for one fetch.
+
+    Proxies of the environment are used (HTTPS_PROXY, NO_PROXY): who runs the server set them. A proxy resolves names
+    itself, so there its own rules hold beside ours, which can judge written addresses only.
+    """
+
+    direct: aiohttp.ClientSession
+    proxied: aiohttp.ClientSession
+    private: bool
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, patience: Patience, *, private: bool) -> AsyncIterator["Web"]:
+        """Yield one. `private`: loopback and private networks may be asked."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=2 * patience.connect, sock_connect=patience.connect, sock_read=patience.stall
+        )
+        connector = aiohttp.TCPConnector(resolver=CheckedResolver(private=private), use_dns_cache=False)
+        options: dict[str, Any] = {"timeout": timeout, "auto_decompress": False, "headers": _HEADERS}
+        async with (
+            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **options) as direct,
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), **options) as proxied,
+        ):
+            yield cls(direct, proxied, private)
+
+    @asynccontextmanager
+    async def request(
+        self, url: URL, headers: Mapping[str, str], *, method: str = "GET", data: Any = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield the answer, whatever its status, after redirects.
+
+        Raises AdapterError for an address that is not allowed, and TransientError when the connection breaks, while the
+        body is read too.
+        """
+        with _transient(url):
+            for _ in range(MOST_REDIRECTS + 1):
+                async with self._ask(method, url, headers, data) as response:
+                    target = response.headers.get("Location")
+                    if method != "GET" or response.status not in _REDIRECTS or not target:
+                        yield response
+                        return
+                following = _joined(url, target)
+                if url.scheme == "https" and following.scheme == "http":
+                    raise AdapterError("SourceNotAllowed", f"{shown(url)} leads from https to http.")
+                if following.origin() != url.origin():
+                    headers = {name: value for name, value in headers.items() if name != "Authorization"}
+                url = following
+            raise AdapterError("SourceNotAllowed", f"{shown(url)}: more than {MOST_REDIRECTS} redirects.")
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, url: URL, headers: Mapping[str, str], data: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        check_url(url, private=self.private)
+        proxy = proxy_of(url)
+        session = self.proxied if proxy else self.direct
+        async with session.request(
+            method, url, headers=headers, data=data, proxy=proxy, allow_redirects=False
+        ) as response:
+            yield response
+
+
+def check_url(url: URL, *, private: bool) -> None:
+    """Raise AdapterError for a URL that is not asked: its scheme, its user information, its written address."""
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise AdapterError("SourceNotAllowed", f"{shown(url)}: only http:// and https:// are fetched.")
+    if url.user is not None or url.password is not None:
+        raise AdapterError("SourceNotAllowed", f"{shown(url)}: a URL must not hold a user name or a password.")
+    with suppress(ValueError):  # a name: judged when it is resolved
+        check_address(url.host, str(ip_address(url.host.partition("%")[0])), private=private)
+
+
+def proxy_of(url: URL) -> str | None:
+    """Return the proxy that the environment names for a URL."""
+    host = url.host or ""
+    if urllib.request.proxy_bypass(host if url.explicit_port is None else f"{host}:{url.explicit_port}"):
+        return None
+    return urllib.request.getproxies().get(url.scheme)
+
+
+def _joined(url: URL, location: str) -> URL:
+    try:
+        return url.join(URL(location, encoded=True))
+    except ValueError:
+        raise AdapterError("SourceNotAllowed", f"{shown(url)} leads to what is no URL.") from None
+
+
+class _transient:  # noqa: N801 - a context manager that reads as a word
+    """Turns broken connections into TransientError."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        where = shown(self._url)
+        match error:
+            case aiohttp.ClientConnectorDNSError():
+                message = f"The name {self._url.host} cannot be resolved."
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+                message = f"{self._url.host} shows a certificate that is not trusted ({type(error).__name__})."
+            case aiohttp.ServerTimeoutError() | TimeoutError():
+                message = f"{where} went silent."
+            case aiohttp.ClientConnectorError():
+                message = f"{self._url.host}:{self._url.port} cannot be reached: {error.strerror or 'refused'}."
+            case aiohttp.InvalidURL():
+                raise AdapterError("SourceNotAllowed", f"{where} is no URL that can be asked.") from None
+            case aiohttp.ClientError() | ConnectionError():
+                message = f"The connection to {where} broke ({type(error).__name__})."
+            case _:
+                return
+        raise TransientError("SourceUnreachable", message) from None
