@@ -83,6 +83,11 @@ def adapter_files() -> AdapterFiles:
 
 
 @pytest.fixture
+def make_adapter_files() -> Callable[[], AdapterFiles]:
+    return AdapterFiles
+
+
+@pytest.fixture
 def write_tensors() -> Callable[..., bytes]:
     return safetensors
 
