@@ -2,7 +2,7 @@
 UV := hack/uv
 RUN := $(UV) run --no-sync
 
-.PHONY: help demo test unit e2e e2e-kube e2e-node lint format generate soak images bench clean prerequisites control-plane everything
+.PHONY: help demo test unit e2e e2e-kube e2e-node lint format generate soak images bench bench-runtime clean prerequisites control-plane everything
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ soak: everything  ## The long form of what tests run in short: every fault at ev
 bench: control-plane  ## kaito.core beside kopf and controller-runtime (ROWS="noop bulk" and ROUNDS=1 for a part; bench/README.md)
 	@$(UV) sync --quiet --group dev --group bench --inexact
 	$(RUN) python -m bench --rounds $(or $(ROUNDS),5) --rows $(ROWS)
+
+bench-runtime: everything  ## The runtime beside plain vLLM (ROWS="cost-tiny start" and ROUNDS=1 for a part; bench/README.md)
+	$(RUN) python -m bench.runtime --rounds $(or $(ROUNDS),4) --rows $(ROWS) $(if $(DEVICE),--device $(DEVICE))
 
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files
 	$(RUN) ruff check .

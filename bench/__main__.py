@@ -6,18 +6,15 @@ Figures go to build/bench/*.json, the table of all rows measured so far to bench
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import asdict
 from importlib.util import find_spec
 
 from bench import table
+from bench.measure import measure
 from bench.processes import GO_PEER, OUTPUT, PEERS, ROOT
 from bench.rows import ROWS
-from bench.rows.row import Row, Run
 
 
 def available() -> tuple[str, ...]:
@@ -37,24 +34,6 @@ def available() -> tuple[str, ...]:
     return tuple(peer for peer in PEERS if peer not in missing)
 
 
-def measure(row: Row, peers: tuple[str, ...], rounds: int) -> None:
-    """Run a row and keep what came out, after each run."""
-    runs: list[Run] = []
-    begin = time.monotonic()
-    for run in row.run([peer for peer in row.peers if peer in peers], rounds):
-        runs.append(run)
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in run.figures.items())
-        print(f"{row.name} round {run.round} {run.peer}: {shown}", flush=True)
-        document = {
-            "row": row.name,
-            "rounds": run.round,
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "took_seconds": round(time.monotonic() - begin),
-            "runs": [asdict(run) for run in runs],
-        }
-        (OUTPUT / f"{row.name}.json").write_text(json.dumps(document, indent=1) + "\n")
-
-
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,12 +45,12 @@ def main() -> int:
     failed = []
     for name in options.rows or ROWS:
         try:
-            measure(ROWS[name], peers, options.rounds)
+            measure(ROWS[name], peers, options.rounds, OUTPUT)
         except RuntimeError as error:
             failed.append(name)
             print(f"bench: {name}: {error}", file=sys.stderr)
-    table.write()
-    print(table.render())
+    table.CORE.write()
+    print(table.CORE.render())
     return 1 if failed else 0
 
 

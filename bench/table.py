@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -13,28 +15,58 @@ from bench.rows import ROWS
 from bench.rows.row import Row, Run, Verdict, medians
 
 RESULTS: Final = ROOT / "bench" / "RESULTS.md"
-BEGIN: Final = "<!-- written by `make bench` -->"
-END: Final = "<!-- end of what `make bench` writes -->"
 _MARKS: Final = {True: "met", False: "**missed**", None: ""}
 
 
-def render() -> str:
-    """Return the tables of all rows that were measured."""
-    measured = [(row, json.loads(path.read_text())) for row, path in _documents()]
-    verdicts = [_summary(row, document) for row, document in measured]
-    sections = [_section(row, document) for row, document in measured]
-    head = ["## `kaito.core` beside its peers", "", machine(), ""]
-    summary = ["| row | target | found | |", "|---|---|---|---|", *(line for lines in verdicts for line in lines)]
-    return "\n".join([*head, *summary, "", *sections])
+@dataclass(frozen=True)
+class Table:
+    """Rows under one heading, written by one target of make; `titles` are the names of peers in the heads."""
 
+    heading: str
+    target: str
+    rows: Mapping[str, Row]
+    output: Path
+    about: Callable[[], str]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
-def write(path: Path = RESULTS) -> None:
-    """Put the tables between the marks in RESULTS.md."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{path} has no place for the table: {BEGIN} … {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{render()}\n{END}{after}")
+    def render(self) -> str:
+        """Return the tables of all rows that were measured."""
+        measured = [(row, json.loads(path.read_text())) for row, path in self._documents()]
+        lines = [_line(row, verdict) for row, document in measured for verdict in row.judge(_runs(document))]
+        sections = [self._section(row, document) for row, document in measured]
+        head = [f"## {self.heading}", "", self.about(), ""]
+        return "\n".join([*head, "| row | target | found | |", "|---|---|---|---|", *lines, "", *sections])
+
+    def write(self, path: Path = RESULTS) -> None:
+        """Put the tables between their marks in RESULTS.md."""
+        begin, end = f"<!-- written by `make {self.target}` -->", f"<!-- end of what `make {self.target}` writes -->"
+        before, begun, rest = path.read_text().partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise SystemExit(f"{path} has no place for the table: {begin} … {end}")
+        path.write_text(f"{before}{begin}\n\n{self.render()}\n{end}{after}")
+
+    def _documents(self) -> list[tuple[Row, Path]]:
+        return [(row, path) for name, row in self.rows.items() if (path := self.output / f"{name}.json").is_file()]
+
+    def _section(self, row: Row, document: dict[str, Any]) -> str:
+        found = medians(_runs(document))
+        names = list(dict.fromkeys(name for figures in found.values() for name in figures))
+        peers = list(found)
+        command = f"`make {self.target} ROWS={row.name} ROUNDS={document['rounds']}`"
+        count = document.get("measured", document["rounds"])
+        took = f"{document['date']}, {document['took_seconds']} s, medians of {count}"
+        lines = [
+            f"### {row.name}",
+            "",
+            f"{row.title[0].upper()}{row.title[1:]}. {command}, {took}.",
+            "",
+            "| figure | " + " | ".join(self.titles.get(peer, peer) for peer in peers) + " |",
+            "|---|" + "---|" * len(peers),
+            *(f"| {name} | " + " | ".join(_cell(found[peer].get(name)) for peer in peers) + " |" for name in names),
+            "",
+        ]
+        return "\n".join(lines)
 
 
 def machine() -> str:
@@ -49,39 +81,15 @@ def machine() -> str:
     return "; ".join(part for part in parts if part) + "."
 
 
-def _documents() -> list[tuple[Row, Path]]:
-    return [(row, path) for name, row in ROWS.items() if (path := OUTPUT / f"{name}.json").is_file()]
+CORE: Final = Table("`kaito.core` beside its peers", "bench", ROWS, OUTPUT, machine, TITLES)
 
 
 def _runs(document: dict[str, Any]) -> list[Run]:
     return [Run(**run) for run in document["runs"]]
 
 
-def _summary(row: Row, document: dict[str, Any]) -> list[str]:
-    return [_line(row, verdict) for verdict in row.verdicts(medians(_runs(document)))]
-
-
 def _line(row: Row, verdict: Verdict) -> str:
     return f"| {row.name} | {verdict.target} | {verdict.found} | {_MARKS[verdict.met]} |"
-
-
-def _section(row: Row, document: dict[str, Any]) -> str:
-    found = medians(_runs(document))
-    names = list(dict.fromkeys(name for figures in found.values() for name in figures))
-    peers = list(found)
-    command = f"`make bench ROWS={row.name} ROUNDS={document['rounds']}`"
-    took = f"{document['date']}, {document['took_seconds']} s, medians of {document['rounds']}"
-    lines = [
-        f"### {row.name}",
-        "",
-        f"{row.title[0].upper()}{row.title[1:]}. {command}, {took}.",
-        "",
-        "| figure | " + " | ".join(TITLES.get(peer, peer) for peer in peers) + " |",
-        "|---|" + "---|" * len(peers),
-        *(f"| {name} | " + " | ".join(_cell(found[peer].get(name)) for peer in peers) + " |" for name in names),
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _cell(value: float | None) -> str:

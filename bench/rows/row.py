@@ -37,6 +37,10 @@ class Row:
     run: Callable[[Sequence[str], int], Iterator[Run]]
     verdicts: Callable[[Medians], list[Verdict]]
 
+    def judge(self, runs: Sequence[Run]) -> list[Verdict]:
+        """Compare what was measured with the targets."""
+        return self.verdicts(medians(runs))
+
 
 def in_turns(measure: Callable[[str], Figures]) -> Callable[[Sequence[str], int], Iterator[Run]]:
     """Return a way to run peers A-B-A-B: one after the other, and again."""
