@@ -12,7 +12,7 @@ import re
 
 from kaito.runtime.adapters.check.served_base import ServedBase
 
-_HUB_NAME = re.compile(r"(?:[\w.-]+/)?(?P<name>[A-Za-z0-9][\w.-]*)\Z")
+_HUB_NAME = re.compile(r"(?:\w[\w.-]*/)?(?P<name>[A-Za-z0-9][\w.-]*)\Z")
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([bmk])(?![a-z0-9])")
 _WORD = re.compile(r"[a-z]{2,}")
 _SAYS_NOTHING = frozenset(
