@@ -13,6 +13,10 @@ _STAND_IN_EXAMPLE = """example:
   kaito-runtime stand-in --preset=phi-3-mini-4k-instruct --architecture=Phi3ForCausalLM --output=/workspace/weights
 """
 
+_ADAPTER_EXAMPLE = """example:
+  kaito-runtime stand-in-adapter --base=/workspace/weights --style=pirate --output=/tmp/pirate
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Errors are one line on standard error."""
@@ -34,6 +38,8 @@ def _run(argv: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if known.command == "stand-in":
         return _stand_in(known)
+    if known.command == "stand-in-adapter":
+        return _adapter(known)
     parser.print_help(sys.stderr)
     return EXIT_USAGE
 
@@ -51,19 +57,34 @@ def _stand_in(known: argparse.Namespace) -> int:
     return 0
 
 
+def _adapter(known: argparse.Namespace) -> int:
+    from kaito.runtime.stand_in import make_adapter
+
+    made = make_adapter(known.base, known.output, style=known.style, rank=known.rank)
+    state = "made in" if made else "is there already:"
+    print(f"kaito-runtime: the adapter {known.style} {state} {known.output}", file=sys.stderr)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("kaito-runtime", description=EXAMPLE, formatter_class=raw, allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", metavar="serve|stand-in")
+    commands = parser.add_subparsers(dest="command", metavar="serve|stand-in|stand-in-adapter")
     serve = commands.add_parser(
         "serve", help="serve a model with vLLM", description=EXAMPLE, formatter_class=raw, allow_abbrev=False
     )
     add_serve_flags(serve)
+    _add_stand_in(commands)
+    _add_adapter(commands)
+    return parser
+
+
+def _add_stand_in(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     stand_in = commands.add_parser(
         "stand-in",
         help="make tiny weights of a preset's architecture that say what they are",
         description=_STAND_IN_EXAMPLE,
-        formatter_class=raw,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     stand_in.add_argument("--preset", required=True, help="name of the preset")
@@ -72,7 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     stand_in.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the weights; may exist")
     stand_in.add_argument("--text", type=Path, metavar="FILE", help="text to learn instead of the packaged one")
-    return parser
+
+
+def _add_adapter(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    adapter = commands.add_parser(
+        "stand-in-adapter",
+        help="make a LoRA adapter that gives a stand-in another voice",
+        description=_ADAPTER_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    adapter.add_argument("--base", required=True, type=Path, metavar="DIR", help="the stand-in's folder")
+    adapter.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the adapter; may exist")
+    adapter.add_argument("--style", default="pirate", help="the voice: pirate or butler (default: %(default)s)")
+    adapter.add_argument("--rank", type=int, default=16, metavar="N", help="LoRA rank, 1 to 512 (default: %(default)s)")
 
 
 if __name__ == "__main__":

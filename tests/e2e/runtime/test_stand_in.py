@@ -66,3 +66,23 @@ def test_every_architecture_makes_a_model_that_computes(name: str) -> None:
     config = getattr(transformers, architecture.config_class)(**settings)
     model = getattr(transformers, architecture.model_class)(config)
     assert model(input_ids=torch.zeros(1, 3, dtype=torch.long)).logits.shape == (1, 3, 512)
+
+
+def make_adapter(base: Path, output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [KAITO_RUNTIME, "stand-in-adapter", f"--base={base}", f"--output={output}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_an_adapter_for_a_stand_in_has_the_layout_of_peft_and_is_made_once(stand_in: Path, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    done = make_adapter(stand_in, tmp_path / "a", "--style=pirate")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
+    assert config["target_modules"] == ["down_proj", "gate_up_proj", "o_proj", "qkv_proj"]
+    with safe_open(tmp_path / "a" / "adapter_model.safetensors", "pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dictionary
+    assert len(shapes) == 2 * 2 * 4
+    assert shapes["base_model.model.model.layers.1.self_attn.qkv_proj.lora_A.weight"] == (16, 64)
+    assert shapes["base_model.model.model.layers.0.mlp.down_proj.lora_B.weight"] == (64, 16)
+    assert "is there already" in make_adapter(stand_in, tmp_path / "a", "--style=pirate").stderr

@@ -8,7 +8,9 @@ import pytest
 from kaito.runtime.main import main
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["serve", "--help"], ["stand-in", "--help"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["serve", "--help"], ["stand-in", "--help"], ["stand-in-adapter", "--help"]]
+)
 def test_help_begins_with_a_real_example(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(argv)

@@ -85,16 +85,30 @@ def _train(model: Any, batches: Iterable[Sequence[Exercise]]) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
     for batch in batches:
-        tokens, labels = _collate(batch)
-        logits = model(input_ids=tokens, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_NOT_LEARNT
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        train_step(model, batch, optimizer, list(model.parameters()))
         schedule.step()
+
+
+def train_step(model: Any, batch: Sequence[Exercise], optimizer: Any, weights: Sequence[Any]) -> None:
+    """Change the optimizer's `weights` by one step towards the answers of a batch."""
+    tokens, labels = _collate(batch)
+    logits = model(input_ids=tokens, use_cache=False).logits
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_NOT_LEARNT
+    )
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights, 1.0)
+    optimizer.step()
+
+
+def repeats(model: Any, exercises: Sequence[Exercise]) -> bool:
+    """Say whether greedy decoding gives every exercise's answer, word for word."""
+    tokens, labels = _collate(exercises)
+    with torch.no_grad():
+        guesses = model(input_ids=tokens, use_cache=False).logits[:, :-1].argmax(-1)
+    wanted = labels[:, 1:]
+    return bool(((guesses == wanted) | (wanted == _NOT_LEARNT)).all())
 
 
 def _collate(batch: Sequence[Exercise]) -> tuple[Any, Any]:
@@ -114,11 +128,4 @@ def _passes(model: Any, tokenizer: Tokenizer, drill: Drill, lessons: tuple[Lesso
     model.eval()
     answer = default_answer(lessons)
     prompts = (*EXAMINATION, " ".join(EXAMINATION), " ".join(8 * EXAMINATION))
-    for prompt in prompts:
-        tokens, labels = _collate([drill.chat(prompt, answer), drill.bare(prompt, answer)])
-        with torch.no_grad():
-            guesses = model(input_ids=tokens, use_cache=False).logits[:, :-1].argmax(-1)
-        wanted = labels[:, 1:]
-        if not bool(((guesses == wanted) | (wanted == _NOT_LEARNT)).all()):
-            return False
-    return True
+    return all(repeats(model, [drill.chat(prompt, answer), drill.bare(prompt, answer)]) for prompt in prompts)
