@@ -24,7 +24,7 @@ BATCH = (6, 1)
 """Sequences of a step: of short prompts, of long ones. Fewer than a stand-in needs, which learns from nothing."""
 
 
-class LowRankLinear(torch.nn.Module):
+class LowRankLinear(torch.nn.Module):  # type: ignore[misc]
     """A linear layer with an adapter beside it: `x W + (x A) B`, with A of shape (rank, in) and B of (out, rank)."""
 
     def __init__(self, linear: Any, rank: int) -> None:
