@@ -1,6 +1,7 @@
 """The command `kaito-runtime`. Imports nothing heavy: `--help` and a finished stand-in answer at once."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,21 @@ def _adapter(known: argparse.Namespace) -> int:
     made = make_adapter(known.base, known.output, style=known.style, rank=known.rank)
     state = "made in" if made else "is there already:"
     print(f"kaito-runtime: the adapter {known.style} {state} {known.output}", file=sys.stderr)
+    if known.layout is not None:
+        _pack(known.output, known.layout)
     return 0
+
+
+def _pack(adapter: Path, layout: Path) -> None:
+    from kaito.runtime.adapters.image import pack
+
+    model = json.loads((adapter / "adapter_config.json").read_bytes())["base_model_name_or_path"]
+    try:
+        digest = pack(adapter, layout, model=model)
+    except OSError as error:
+        said = f"The image cannot be written to {layout}: {error.strerror or error}."
+        raise FatalError("StandInFailed", said, remedy="Give --layout a folder that can be written.") from error
+    print(f"kaito-runtime: the image {digest} is in {layout}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,6 +122,9 @@ def _add_adapter(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     adapter.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the adapter; may exist")
     adapter.add_argument("--style", default="pirate", help="the voice: pirate or butler (default: %(default)s)")
     adapter.add_argument("--rank", type=int, default=16, metavar="N", help="LoRA rank, 1 to 512 (default: %(default)s)")
+    adapter.add_argument(
+        "--layout", type=Path, metavar="DIR", help="also pack it as an OCI image layout in this folder"
+    )
 
 
 if __name__ == "__main__":
