@@ -15,13 +15,17 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True)
 class Device:
-    """A kind of machine: the shapes that fit it, the one that adapters are tried on, and flags for every server."""
+    """A kind of machine: the shapes that fit it, the one that adapters are tried on, and flags for every server.
+
+    `drop_ranks` are those of a small and a large adapter; `requests` those of a block, by load or shape.
+    """
 
     name: str
     shapes: tuple[Shape, ...]
     adapted: Shape
     flags: tuple[str, ...]
     adapter_rank: int
+    drop_ranks: tuple[int, ...]
     requests: dict[str, int]
 
 
@@ -37,6 +41,7 @@ CPU: Final = Device(
         f"--kv-cache-memory-bytes={256 * _MIB}",
     ),
     16,
+    (16, 320),
     {"one": 150, "tiny": 96, "small": 32},
 )
 GPU: Final = Device(
@@ -45,6 +50,7 @@ GPU: Final = Device(
     LARGE,
     ("--load-format=dummy", "--max-model-len=4096", "--max-num-seqs=64", "--gpu-memory-utilization=0.42"),
     16,
+    (16, 64),
     {"one": 150},
 )
 
