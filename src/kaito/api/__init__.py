@@ -13,6 +13,7 @@ from kaito.api.spec import (
     TuningSpec,
 )
 from kaito.api.status import (
+    AdapterOfPod,
     AdapterState,
     LastFailure,
     MemoryPlan,
@@ -39,6 +40,7 @@ __all__ = [
     "WORKSPACE_NAMESPACE_LABEL",
     "WORKSPACE_RESOURCE",
     "WORKSPACE_V1ALPHA1",
+    "AdapterOfPod",
     "AdapterSpec",
     "AdapterState",
     "Condition",

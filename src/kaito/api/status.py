@@ -82,20 +82,54 @@ class WorkspacePlan(StatusModel):
     """What differs from the model's own settings, and why."""
 
 
+class AdapterOfPod(StatusModel):
+    """One adapter in one pod."""
+
+    name: Name
+    """Name of the pod."""
+
+    state: Word
+    """As the adapter's own."""
+
+    reason: Word = ""
+    """Why, in one word."""
+
+
 class AdapterState(StatusModel):
-    """One adapter, as the server sees it."""
+    """One adapter, as the servers see it: the pod that is furthest behind, where there are several."""
 
     name: Name
     """The adapter's name, which is also its model name on the API."""
 
     state: Word
-    """Pending, Loading, Ready, Failed or Draining."""
+    """Pending, Pulling, Validating, Loading, Ready, Failed or Draining."""
 
     reason: Word = ""
     """Why, in one word."""
 
     message: Text = ""
     """Why, in a sentence."""
+
+    source: Text = ""
+    """Where it comes from: an image, a URL, a repository of the hub, or a volume."""
+
+    strength: Word | None = None
+    """Factor from 0 to 1 on its effect; absent: 1."""
+
+    digest: Text | None = None
+    """Content that is served: `sha256:…`."""
+
+    size_bytes: int | None = None
+    """Size of its files."""
+
+    rank: int | None = None
+    """Its LoRA rank."""
+
+    seconds: float | None = None
+    """How long it took from being wanted to being served."""
+
+    pods: Annotated[tuple[AdapterOfPod, ...], Field(max_length=64)] = ()
+    """What each pod says, where they differ."""
 
 
 class LastFailure(StatusModel):
@@ -151,7 +185,7 @@ class WorkspaceStatus(StatusModel):
     """The phases so far, oldest first."""
 
     adapters: Annotated[tuple[AdapterState, ...], Field(max_length=64)] = ()
-    """The adapters, as the server sees them."""
+    """The adapters, in the order of the spec; after them what else the servers have, as all of them together."""
 
     last_failure: LastFailure | None = None
     """The last thing that went wrong."""

@@ -8,6 +8,7 @@ from kaito.presets.estimator import (
     estimate,
     layout,
     longest_context,
+    lora_bytes,
     memory_split,
 )
 from kaito.presets.nearest import nearest
@@ -34,6 +35,7 @@ __all__ = [
     "load_presets",
     "load_skus",
     "longest_context",
+    "lora_bytes",
     "make_plan",
     "memory_split",
     "nearest",

@@ -107,3 +107,19 @@ def longest_context(preset: Preset, split: MemorySplit, spread: Layout) -> int:
     if tokens >= preset.context_length:
         return preset.context_length
     return tokens // CONTEXT_STEP * CONTEXT_STEP
+
+
+def lora_bytes(preset: Preset, rank: int) -> int:
+    """Return bytes of one GPU that LoRA slots of a rank take: A and B of every linear layer, two bytes a number.
+
+    vLLM fills every slot up to the rank, used or not. Split models are counted whole, since A is on each GPU. 0 where
+    the preset takes no adapters.
+    """
+    if preset.lora is None:
+        return 0
+    shape = preset.shape
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    attention = (hidden + queries) + 2 * (hidden + keys) + (queries + hidden)
+    feed_forward = 3 * (hidden + inner)
+    return preset.lora.slots * rank * shape.layers * (attention + feed_forward) * 2

@@ -297,24 +297,6 @@ UNSERVED: Final = [
         "a template", "template", {}, "inference.template", "TemplateNotSupported", "remove the field", refused=False
     ),
     Judged(
-        "an adapter from an image",
-        "adapters",
-        {},
-        "inference.adapters[0].source",
-        "AdapterSourceNotSupported",
-        "volumes only",
-        refused=False,
-    ),
-    Judged(
-        "half an adapter",
-        "adapters",
-        {"inference.adapters[1].strength": "0.5"},
-        "inference.adapters[1].strength",
-        "AdapterSourceNotSupported",
-        "full strength",
-        refused=False,
-    ),
-    Judged(
         "a partition",
         "inference",
         {"resource.partition": {"mode": "mig", "profile": "1g.10gb"}},

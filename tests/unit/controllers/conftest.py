@@ -12,6 +12,8 @@ import yaml
 from kaito.api import Machine, Workspace
 from kaito.controllers.options import Settings
 from kaito.controllers.workspace.claims import Claim, claim_name, read_machine
+from kaito.controllers.workspace.render import SPEC_ANNOTATION, pod_digest
+from kaito.controllers.workspace.slots import RANK_ANNOTATION
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.views import Deployment, Node, Pod
 from kaito.presets import load_presets, load_skus
@@ -93,11 +95,14 @@ RUNNING_POD = {
 }
 
 
-def deployment_of(*, available=1, annotations=None):
+def deployment_of(*, available=1, annotations=None, workspace=None, rank=64):
+    """A Deployment as it was rendered for `workspace`, or with other annotations."""
+    if annotations is None:
+        annotations = {SPEC_ANNOTATION: pod_digest(workspace or workspace_of()), RANK_ANNOTATION: str(rank)}
     return view_of(
         Deployment,
         {
-            "metadata": {"name": "phi", "namespace": "team", "uid": "d", "annotations": annotations or {}},
+            "metadata": {"name": "phi", "namespace": "team", "uid": "d", "annotations": annotations},
             "spec": {"replicas": 1},
             "status": {"availableReplicas": available, "updatedReplicas": available},
         },
@@ -129,7 +134,7 @@ def serving_snapshot(workspace=None, **parts) -> Snapshot:
     given = {
         "claims": (claim,),
         "nodes": {claim.node_name: node_of(claim.node_name)},
-        "deployment": deployment_of(),
+        "deployment": deployment_of(workspace=workspace),
     }
     return snapshot_of(workspace, **(given | parts))
 

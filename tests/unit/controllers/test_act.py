@@ -3,7 +3,10 @@
 import pytest
 
 from kaito.controllers.workspace import WorkspaceReconciler, decide
-from kaito.controllers.workspace.act import Actor, NameTakenError
+from kaito.controllers.workspace.act import Actor
+from kaito.controllers.workspace.credentials import CredentialCopier
+from kaito.controllers.workspace.known import NO_CREDENTIALS
+from kaito.controllers.workspace.ownership import NameTakenError
 from kaito.controllers.workspace.reconciler import _refusal
 from kaito.core import (
     AlreadyExistsError,
@@ -16,6 +19,7 @@ from kaito.core import (
     OwnerReference,
     Status,
 )
+from kaito.testing import VirtualClock
 
 KEY = Key("team", "phi")
 
@@ -73,8 +77,13 @@ class Cached:
 
 
 async def run(a, client, snapshot, cache=None):
-    await Actor(client, cache or Cached(), lambda: "token").act(snapshot, decide(snapshot, a.now))
+    await actor_of(client, cache).act(snapshot, decide(snapshot, a.now))
     return client.calls
+
+
+def actor_of(client, cache=None):
+    credentials = CredentialCopier(client, VirtualClock(), lambda _key: None)
+    return Actor(client, cache or Cached(), lambda: "token", credentials)
 
 
 async def test_nothing_is_bought_before_the_finalizer_is_written(a):
@@ -133,17 +142,29 @@ async def test_our_own_secret_of_a_try_before_is_ours(a):
 class Surroundings:
     """What the reconciler needs beside the client."""
 
-    statuses = {}  # noqa: RUF012
+    statuses = refused = {}  # noqa: RUF012
 
     def __init__(self, snapshot, now):
         self.snapshot = snapshot
         self.moment = now
         self.events = []
 
-    def gather(self, _key, _runtime):
+    def gather(self, _key, _known):
         return self.snapshot
 
+    @property
+    def follower(self):
+        return self
+
+    pusher = follower
+
+    def known(self, _key):
+        return NO_CREDENTIALS
+
     def follow(self, _key, _pods):
+        pass
+
+    def tell(self, _key, _errands, _alive):
         pass
 
     def saw(self, _key, _before, _after):
@@ -159,7 +180,7 @@ class Surroundings:
 async def test_a_refused_write_is_on_the_workspace_and_is_tried_again(a):
     around = Surroundings(a.snapshot(), a.now)
     client = Recorder(create=answer(ForbiddenError, 403))
-    reconciler = WorkspaceReconciler(around, Actor(client, Cached(), lambda: "token"), around, around, around, around)
+    reconciler = WorkspaceReconciler(around, actor_of(client), around, around, around, around, around)
     with pytest.raises(ForbiddenError):
         await reconciler.reconcile(KEY)
     status = client.last["status"]

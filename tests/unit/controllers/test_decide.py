@@ -125,16 +125,15 @@ NOT_SERVED = {
     "TuningNotSupported": "tuning: {preset: {name: phi-3-mini-4k-instruct}, method: lora, input: {urls: [x]}, "
     "output: {volumeSource: {}}}",
     "TemplateNotSupported": "inference: {template: {spec: {}}}",
-    "AdapterSourceNotSupported": "inference: {preset: {name: phi-3-mini-4k-instruct}, adapters: "
-    "[{source: {name: x, image: 'reg/x:1'}}]}",
+    "AdaptersNotSupported": "inference: {preset: {name: falcon-7b}, adapters: [{source: {name: x, image: 'reg/x:1'}}]}",
 }
 
 
 @pytest.mark.parametrize("reason", NOT_SERVED)
-def test_what_this_release_does_not_do_is_said_at_once(a, reason):
-    head = a.manifest.rpartition("inference:")[0]
+def test_what_cannot_be_served_is_said_before_anything_is_bought(a, reason):
+    head = a.manifest.rpartition("inference:")[0].replace("Standard_NC6s_v3", "Standard_NC24ads_A100_v4")
     decision = decide(a.snapshot(a.workspace(head + NOT_SERVED[reason], finalizers=())), a.now)
-    assert decision.actions == ()
+    assert not [action for action in decision.actions if not isinstance(action, SetFinalizers)]
     assert decision.status.last_failure.reason == reason
 
 
@@ -193,8 +192,10 @@ def test_a_node_that_is_not_there_yet_is_waited_for_with_a_reason(a, condition, 
 
 def test_with_its_node_the_workload_is_applied_secret_first_deployment_last(a):
     decision = decide(a.serving(deployment=None), a.now)
-    assert decision.actions[0] == CreateAdminSecret("phi-admin")
-    kinds = [action.obj["kind"] for action in decision.actions[1:] if isinstance(action, Apply)]
+    adapters, secret, *others = decision.actions
+    assert adapters.obj["metadata"]["name"] == "phi-adapters"
+    assert secret == CreateAdminSecret("phi-admin")
+    kinds = [action.obj["kind"] for action in others if isinstance(action, Apply)]
     assert kinds == ["Service", "Service", "ConfigMap", "Deployment"]
     assert decision.status.phase == "StartingModel"
     assert conditions(decision.status)["ResourceReady"] == ("True", "NodesReady")
@@ -290,8 +291,26 @@ def test_a_new_release_restarts_no_pod_until_the_spec_changes(a):
         deployment=a.deployment(annotations=annotations),
     )
     assert image(upgraded)[0] == first
-    edited = a.workspace(a.manifest.replace("}}\n", "}, config: mine}\n"))
+    edited = a.workspace(a.manifest.replace("}}\n", "}, config: mine}\n"), status={"observedGeneration": 1})
     assert image(replace(upgraded, workspace=edited))[0] == "kaito-runtime:9"
+
+
+def test_a_restart_is_on_the_status_before_it_happens(a):
+    had = a.deployment()
+    edited = a.workspace(a.manifest.replace("}}\n", "}, config: mine}\n"), status={"observedGeneration": 0})
+    first = decide(a.serving(edited, deployment=had), a.now)
+    kinds = [action.obj["kind"] for action in first.actions if isinstance(action, Apply)]
+    assert "Deployment" not in kinds
+    assert (first.status.phase, conditions(first.status)["WorkspaceReady"]) == (
+        "StartingModel",
+        ("False", "RollingOut"),
+    )
+    assert "The server restarts" in first.status.message
+    assert conditions(first.status)["InferenceReady"][0] == "True"
+    said = a.workspace(a.manifest.replace("}}\n", "}, config: mine}\n"), status=first.status.wire())
+    second = decide(a.serving(said, deployment=had), a.now)
+    assert "Deployment" in [action.obj["kind"] for action in second.actions if isinstance(action, Apply)]
+    assert second.status == first.status
 
 
 def test_deletion_stops_the_workload_then_the_machines_then_lets_go(a):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from kaito.controllers.workspace.follow import RuntimeFollower
+from kaito.controllers.workspace.servers import Servers
 from kaito.core import Key, NotFoundError, Status
 from kaito.testing import VirtualClock
 
@@ -60,10 +60,10 @@ async def following(server, secrets, clock):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     changes = asyncio.Queue()
-    follower = RuntimeFollower(secrets, clock, changes.put_nowait, port=runner.addresses[0][1])
-    task = asyncio.create_task(follower.run())
+    servers = Servers(secrets, clock, changes.put_nowait, port=runner.addresses[0][1])
+    task = asyncio.create_task(servers.run())
     try:
-        yield follower, changes
+        yield servers.follower, changes
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -111,15 +111,50 @@ async def test_a_mere_change_of_wording_waits_for_the_ten_second_grid(a):
         assert follower.statuses["pod-1"]["message"] == "3 of 7"
 
 
-async def test_a_pod_that_is_ready_is_asked_no_more_and_keeps_what_it_said(a):
+async def test_a_pod_that_is_ready_is_followed_on_and_one_that_goes_is_not(a):
     server = Server()
     async with following(server, Secrets(), VirtualClock()) as (follower, changes), asyncio.timeout(10):
-        server.say(a.runtime("ready"))
+        server.say(a.runtime("warming") | {"sequence": 1})
         follower.follow(KEY, [pod(a)])
         await changes.get()
         follower.follow(KEY, [pod(a, conditions=[{"type": "Ready", "status": "True"}])])
+        adapter = {"name": "poems", "state": "Ready", "reason": "", "message": ""}
+        server.say(a.runtime("ready", adapters=[adapter]) | {"sequence": 2})
+        await changes.get()
+        assert follower.statuses["pod-1"]["adapters"] == [adapter]
+        follower.follow(KEY, [a.pod({**a.running_pod, "podIP": "127.0.0.1"}, deleted=True)])
         assert follower._wanted == {}
+        assert follower.statuses == {}
+
+
+async def test_a_pod_that_got_another_address_is_asked_there(a):
+    server = Server()
+    async with following(server, Secrets(), VirtualClock()) as (follower, changes), asyncio.timeout(10):
+        follower.follow(KEY, [pod(a, podIP="127.255.255.254")])
+        follower.follow(KEY, [pod(a)])
+        server.say(a.runtime("ready"))
+        await changes.get()
         assert follower.statuses["pod-1"]["stage"] == "ready"
+
+
+async def test_a_token_that_was_replaced_is_read_again(a):
+    server, secrets, clock = Server(), Secrets(), VirtualClock()
+    answer = server.handle
+
+    async def with_the_new_token_only(request):
+        if request.headers["Authorization"] != "Bearer rotated":
+            return web.Response(status=401)
+        return await answer(request)
+
+    server.handle = with_the_new_token_only
+    async with following(server, secrets, clock) as (follower, changes), asyncio.timeout(10):
+        server.say(a.runtime("ready"))
+        follower.follow(KEY, [pod(a)])
+        await retrying(clock)
+        secrets.token = "rotated"
+        await clock.advance(1)
+        await changes.get()
+    assert secrets.asked == [Key("team", "phi-admin")] * 2
 
 
 async def test_what_a_pod_that_is_gone_said_is_forgotten(a):

@@ -63,18 +63,6 @@ def test_a_failure_is_kept_while_waiting_and_forgotten_when_ready(a):
     assert ready.last_failure is None
 
 
-ADAPTER = {"name": "poems", "state": "Ready", "reason": "", "message": ""}
-
-
-def test_adapters_are_what_the_server_says_and_stay_when_it_is_no_longer_asked(a):
-    pods = (a.pod(a.running_pod),)
-    heard = a.serving(pods=pods, runtime={"pod-1": a.runtime("ready", adapters=[ADAPTER])})
-    status = decide(heard, a.now).status
-    assert [(one.name, one.state) for one in status.adapters] == [("poems", "Ready")]
-    silent = a.serving(a.workspace(status=status.wire()), pods=pods)
-    assert decide(silent, a.later(1)).status == status
-
-
 @pytest.mark.parametrize(
     ("weights", "said"), [("stand-in", "stand-in"), ("hub", "@0a67737cc96d"), ("/models", "/models/phi-3-mini")]
 )

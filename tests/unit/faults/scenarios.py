@@ -70,8 +70,8 @@ def serves(world: World) -> None:
 def serves_edited(world: World) -> None:
     serves(world)
     [pod] = found(world, "pods")
-    [name] = (volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume)
-    assert name == "settings"
+    names = {volume["name"]: volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume}
+    assert names == {"config": "settings", "adapter-set": "phi-adapters"}
 
 
 def nothing_left(world: World) -> None:

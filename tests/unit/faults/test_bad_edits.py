@@ -11,11 +11,9 @@ from kaito.core import Object
 from kaito.core.errors import InvalidError
 
 LEFT_IN = {"adapters": [{"source": {"name": "a", "image": "ACR_REPO_HERE.azurecr.io/a:1"}}]}
-NOT_YET = {"adapters": [{"source": {"name": "a", "image": "registry.example.org/a:1"}}]}
 NOTHING_IN_IT = {"adapters": [{"source": {"name": "a", "volumeSource": {"emptyDir": {}}}}]}
 BAD = {
     "PlaceholdersLeft": LEFT_IN,
-    "AdapterSourceNotSupported": NOT_YET,
     "InvalidVolume": NOTHING_IN_IT,
 }
 

@@ -7,34 +7,35 @@ from typing import Any
 
 from kaito.api import MACHINE, WORKSPACE, WORKSPACE_LABEL, Workspace
 from kaito.controllers.workspace.claims import Claim
+from kaito.controllers.workspace.credentials import CredentialCopier
 from kaito.controllers.workspace.decide import Decision
-from kaito.controllers.workspace.reasons import Reason
+from kaito.controllers.workspace.ownership import NameTakenError, reference
 from kaito.controllers.workspace.snapshot import Snapshot
-from kaito.controllers.workspace.step import Action, Apply, Create, CreateAdminSecret, Delete, Patch, SetFinalizers
+from kaito.controllers.workspace.step import (
+    Action,
+    Apply,
+    CopyCredentials,
+    Create,
+    CreateAdminSecret,
+    Delete,
+    DeleteCredentials,
+    Patch,
+    SetFinalizers,
+)
 from kaito.core import Cache, Client
-from kaito.core.errors import AlreadyExistsError, ConflictError, InvalidError, KaitoError, NotFoundError
+from kaito.core.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
 from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from kaito.core.objects import Key, Object, key_of, owner_reference
 
 _CHILDREN = {kind.kind: kind for kind in (CONFIG_MAP, DEPLOYMENT, SERVICE)}
 
 
-class NameTakenError(KaitoError):
-    """An object of the name that the Workspace needs belongs to something else; tried again, since that may go."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            Reason.NAME_TAKEN,
-            f"{what} is there already and does not belong to this Workspace.",
-            remedy="Delete it, or give the Workspace another name.",
-        )
-
-
 class Actor:
     """Carries out decisions. `token` draws the secret of an admin port."""
 
-    def __init__(self, client: Client, cache: Cache, token: Callable[[], str]) -> None:
+    def __init__(self, client: Client, cache: Cache, token: Callable[[], str], credentials: CredentialCopier) -> None:
         self._client = client
+        self._credentials = credentials
         self._cache = cache
         self._token = token
         self._looked_for: defaultdict[Key, str] = defaultdict(str)  # the pod that an admin Secret was seen to last
@@ -58,6 +59,7 @@ class Actor:
     async def release(self, key: Key, claims: tuple[Claim, ...]) -> None:
         """Delete the claims of a Workspace that is gone, once the API server itself says that it is."""
         self._looked_for.pop(key, None)
+        self._credentials.forget(key)
         if claims and not (await self._client.list(WORKSPACE, key.namespace, fields=f"metadata.name={key.name}")).items:
             for claim in claims:
                 await self._delete(Delete(MACHINE, Key("", claim.name), claim.uid))
@@ -82,6 +84,10 @@ class Actor:
                 if not for_pod or self._looked_for[key] != for_pod:
                     await self._create_admin_secret(workspace, name)
                     self._looked_for[key] = for_pod
+            case CopyCredentials(secrets):
+                await self._credentials.copy(workspace, secrets)
+            case DeleteCredentials():
+                await self._credentials.delete(workspace)
             case SetFinalizers(finalizers):
                 await self._set_finalizers(workspace, finalizers)
 
@@ -142,16 +148,6 @@ class Actor:
             await self._client.patch(WORKSPACE, Key(metadata.namespace, metadata.name), body)
         except NotFoundError:
             return
-
-
-def reference(workspace: Workspace) -> Object:
-    """Return what names a Workspace: to own objects, to take events, and to be written only if it is still this one."""
-    metadata = workspace.metadata
-    return {
-        "apiVersion": WORKSPACE.api_version,
-        "kind": WORKSPACE.kind,
-        "metadata": {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid},
-    }
 
 
 def _admin_secret(workspace: Workspace, name: str, token: str) -> Object:

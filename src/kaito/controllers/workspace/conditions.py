@@ -11,7 +11,7 @@ from kaito.controllers.workspace.step import Failure, Wait
 from kaito.core.conditions import transition_time
 
 _BEFORE_NODES: Final = frozenset({"accept", "size"})
-_AFTER_NODES: Final = frozenset({"", "serve"})
+_AFTER_NODES: Final = frozenset({"", "load_adapters", "serve"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Standing:
     def failure(self) -> Failure | None:
         """What is wrong, whether it is the end or is tried again."""
         return self.outcome.trouble if isinstance(self.outcome, Wait) else self.outcome
+
+
+STANDS: Final = Standing(None, "")
 
 
 def endpoint(snapshot: Snapshot) -> str:

@@ -32,6 +32,10 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     RELEASING_NODES = "ReleasingNodes"
 
+    # What events tell of an adapter; why it failed is in the message, and in `status.adapters`.
+    ADAPTER_READY = "AdapterReady"
+    ADAPTER_FAILED = "AdapterFailed"
+
     # The Workspace itself has to change.
     PLACEHOLDERS_LEFT = "PlaceholdersLeft"
     UNKNOWN_PRESET = "UnknownPreset"
@@ -40,7 +44,6 @@ class Reason(StrEnum):
     MODEL_ACCESS_REQUIRED = "ModelAccessRequired"
     TUNING_NOT_SUPPORTED = "TuningNotSupported"
     TEMPLATE_NOT_SUPPORTED = "TemplateNotSupported"
-    ADAPTER_SOURCE_NOT_SUPPORTED = "AdapterSourceNotSupported"
     ADAPTERS_NOT_SUPPORTED = "AdaptersNotSupported"
     PARTITION_NOT_SUPPORTED = "PartitionNotSupported"
     SELECTOR_NOT_SUPPORTED = "SelectorNotSupported"

@@ -1,10 +1,13 @@
 """WorkspaceReconciler: gather, decide, act."""
 
-from kaito.controllers.workspace.act import Actor, NameTakenError, reference
+from kaito.controllers.workspace.act import Actor
+from kaito.controllers.workspace.credentials import CredentialCopier
 from kaito.controllers.workspace.decide import Decision, decide, refuse
-from kaito.controllers.workspace.follow import RuntimeFollower
+from kaito.controllers.workspace.known import Known
 from kaito.controllers.workspace.metrics import WorkspaceMetrics
+from kaito.controllers.workspace.ownership import NameTakenError, reference
 from kaito.controllers.workspace.reasons import REMEDIES, Reason
+from kaito.controllers.workspace.servers import Servers
 from kaito.controllers.workspace.snapshot import Gatherer, Snapshot
 from kaito.controllers.workspace.step import Failure
 from kaito.core import DONE, Clock, EventRecorder, Result
@@ -19,28 +22,32 @@ class WorkspaceReconciler:
         self,
         gatherer: Gatherer,
         actor: Actor,
-        follower: RuntimeFollower,
+        servers: Servers,
+        credentials: CredentialCopier,
         events: EventRecorder,
         metrics: WorkspaceMetrics,
         clock: Clock,
     ) -> None:
         self._gatherer = gatherer
         self._actor = actor
-        self._follower = follower
+        self._servers = servers
+        self._credentials = credentials
         self._events = events
         self._metrics = metrics
         self._clock = clock
 
     async def reconcile(self, key: Key) -> Result:
         """Do what one Workspace needs now. Raises KaitoError for what is to be tried again."""
-        snapshot = self._gatherer.gather(key, self._follower.statuses)
+        follower, pusher = self._servers.follower, self._servers.pusher
+        snapshot = self._gatherer.gather(key, Known(follower.statuses, pusher.refused, self._credentials.known(key)))
         if snapshot is None:
-            self._follower.follow(key, ())
+            self._servers.forget(key)
             self._metrics.forget(key)
             await self._actor.release(key, self._gatherer.orphans(key))
             return DONE
-        self._follower.follow(key, snapshot.pods)
+        follower.follow(key, snapshot.pods)
         decision = decide(snapshot, self._clock.now())
+        pusher.tell(key, decision.errands, {pod.metadata.uid for pod in snapshot.pods if not pod.going})
         try:
             await self._actor.act(snapshot, decision)
         except (InvalidError, ForbiddenError, NameTakenError) as error:
@@ -49,7 +56,7 @@ class WorkspaceReconciler:
             self._tell(key, snapshot, decision)
             raise
         self._tell(key, snapshot, decision)
-        return DONE
+        return Result(requeue_after=decision.again)
 
     def _tell(self, key: Key, snapshot: Snapshot, decision: Decision) -> None:
         if decision.status is None:

@@ -10,17 +10,23 @@ from kaito.api import MACHINE, WORKSPACE, Workspace
 from kaito.contracts import RuntimeStatus
 from kaito.controllers.options import Settings
 from kaito.controllers.workspace.claims import Claim, claim_name, owner_labels, read_machine, read_named
+from kaito.controllers.workspace.known import NO_CREDENTIALS, Credentials, Known, Refusal
 from kaito.controllers.workspace.rules import Catalogue
 from kaito.controllers.workspace.views import Deployment, Node, Pod
+from kaito.controllers.workspace.workload import CREDENTIALS_ANNOTATION, adapter_set_name
 from kaito.core import Cache, CacheEntry
-from kaito.core.kinds import DEPLOYMENT, NODE, POD
+from kaito.core.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD
 from kaito.core.objects import Key
 from kaito.presets import Plan, PresetRegistry, SkuCatalogue
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that `decide` may look at. `runtime` has the servers' own status by pod uid."""
+    """Everything that `decide` may look at.
+
+    `runtime` has the servers' own status by pod uid, `refused` what they said no to. `has_credentials` tells whether
+    there may be a Secret with copied pull secrets.
+    """
 
     workspace: Workspace
     settings: Settings
@@ -31,6 +37,9 @@ class Snapshot:
     deployment: Deployment | None = None
     pods: tuple[Pod, ...] = ()
     runtime: Mapping[str, RuntimeStatus] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    credentials: Credentials = NO_CREDENTIALS
+    has_credentials: bool = False
     plan: Plan | None = None
 
     @property
@@ -61,7 +70,7 @@ class Gatherer:
         self._presets = presets
         self._skus = skus
 
-    def gather(self, key: Key, runtime: Mapping[str, RuntimeStatus]) -> Snapshot | None:
+    def gather(self, key: Key, known: Known) -> Snapshot | None:
         """Return the picture of one Workspace, or None when it is gone."""
         workspace = self._cache.get(WORKSPACE, key)
         if workspace is None:
@@ -76,7 +85,10 @@ class Gatherer:
             nodes=self._nodes(claims),
             deployment=self._deployment(workspace),
             pods=self._pods(key),
-            runtime=runtime,
+            runtime=known.statuses,
+            refused=known.refused,
+            credentials=known.credentials,
+            has_credentials=self._has_credentials(workspace),
         )
 
     def orphans(self, key: Key) -> tuple[Claim, ...]:
@@ -117,6 +129,11 @@ class Gatherer:
             return None
         owner = entry.metadata.controller
         return view(entry, Deployment) if owner is not None and owner.uid == workspace.metadata.uid else None
+
+    def _has_credentials(self, workspace: Workspace) -> bool:
+        key = Key(workspace.metadata.namespace, adapter_set_name(workspace.metadata.name))
+        entry = self._cache.entry(CONFIG_MAP, key)
+        return entry is not None and CREDENTIALS_ANNOTATION in entry.metadata.annotations
 
     def _pods(self, key: Key) -> tuple[Pod, ...]:
         labels = {"kaito.sh/workspace": key.name}

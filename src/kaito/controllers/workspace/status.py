@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-from kaito.api import AdapterState, LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
+from kaito.api import LastFailure, MemoryPlan, TimelineEntry, WorkspacePlan, WorkspaceStatus
 from kaito.controllers.options import STAND_IN
+from kaito.controllers.workspace.adapter_states import adapter_states
 from kaito.controllers.workspace.conditions import Standing, condition, conditions, endpoint
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.snapshot import Snapshot
@@ -36,7 +37,7 @@ def status_of(snapshot: Snapshot, standing: Standing, now: datetime) -> Workspac
             "worker_nodes": tuple(sorted(claim.node_name for claim in snapshot.own_claims if claim.node_name)),
             "plan": _plan(snapshot, plan) if plan is not None else before.plan,
             "timeline": _timeline(before, phase, now),
-            "adapters": _adapters(snapshot),
+            "adapters": adapter_states(snapshot),
             "last_failure": _last_failure(before, standing, now),
             "conditions": conditions(snapshot, standing, now, answers=answers),
         }
@@ -124,18 +125,6 @@ def _timeline(before: WorkspaceStatus, phase: str, now: datetime) -> tuple[Timel
         return rows
     started_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (*rows, TimelineEntry(phase=phase, started_at=started_at))[-TIMELINE_ROWS:]
-
-
-def _adapters(snapshot: Snapshot) -> tuple[AdapterState, ...]:
-    """Take what the servers say; keep what they said before while none is asked."""
-    for pod in reversed(snapshot.pods):
-        runtime = snapshot.runtime.get(pod.metadata.uid)
-        if runtime is not None:
-            return tuple(
-                AdapterState(name=one["name"], state=one["state"], reason=one["reason"], message=one["message"])
-                for one in runtime["adapters"]
-            )
-    return snapshot.workspace.status.adapters
 
 
 def _last_failure(before: WorkspaceStatus, standing: Standing, now: datetime) -> LastFailure | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kaito.contracts import AdapterSet
+from kaito.controllers.workspace.views import Pod
 from kaito.core.objects import Key, Kind, Object
 from kaito.presets import Plan
 
@@ -49,13 +51,33 @@ class CreateAdminSecret:
 
 
 @dataclass(frozen=True)
+class CopyCredentials:
+    """Bring the Secret with copies of these pull secrets up to date; no request where the copy is as it was."""
+
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeleteCredentials:
+    """Deletion of that Secret, which nothing needs any more."""
+
+
+@dataclass(frozen=True)
 class SetFinalizers:
     """Replace the Workspace's finalizers."""
 
     finalizers: tuple[str, ...]
 
 
-Action = Apply | Create | Delete | Patch | CreateAdminSecret | SetFinalizers
+Action = Apply | Create | Delete | Patch | CreateAdminSecret | CopyCredentials | DeleteCredentials | SetFinalizers
+
+
+@dataclass(frozen=True)
+class TellServer:
+    """PUT of the wanted adapters to the server of one pod, again until it takes or refuses them."""
+
+    pod: Pod
+    adapter_set: AdapterSet
 
 
 @dataclass(frozen=True)
@@ -88,8 +110,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class Step:
-    """The answer of one phase. Without an outcome the next phase runs; `plan` is handed on to it."""
+    """The answer of one phase. Without an outcome the next phase runs; `plan` is handed on to it.
+
+    `errands` are run beside the writes, and nobody waits for them. `again` is in how many seconds to look again at what
+    nobody tells of, None for never.
+    """
 
     actions: tuple[Action, ...] = ()
     outcome: Wait | Failure | None = None
     plan: Plan | None = None
+    errands: tuple[TellServer, ...] = ()
+    again: float | None = None

@@ -126,6 +126,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, rename="camel"):
 class DeploymentStatus(msgspec.Struct, frozen=True, rename="camel"):
     """`apps/v1.DeploymentStatus`."""
 
+    observed_generation: int = 0
+    updated_replicas: int = 0
     available_replicas: int = 0
     conditions: tuple[StatusCondition, ...] = ()
 
@@ -141,3 +143,9 @@ class Deployment(msgspec.Struct, frozen=True, rename="camel"):
     def available(self) -> bool:
         """Whether enough pods answer, of whatever revision."""
         return self.status.available_replicas >= self.spec.replicas > 0
+
+    @property
+    def rolled_out(self) -> bool:
+        """Whether every pod is of the newest revision, as far as the Deployment's controller has come."""
+        observed = self.status.observed_generation >= self.metadata.generation
+        return observed and self.status.updated_replicas >= self.spec.replicas

@@ -7,10 +7,11 @@ from functools import partial
 from kaito.api import MACHINE, WORKSPACE, WORKSPACE_LABEL, WORKSPACE_NAMESPACE_LABEL
 from kaito.controllers.options import ControllerOptions
 from kaito.controllers.workspace.act import Actor
-from kaito.controllers.workspace.follow import RuntimeFollower
+from kaito.controllers.workspace.credentials import CredentialCopier
 from kaito.controllers.workspace.metrics import WorkspaceMetrics
 from kaito.controllers.workspace.reconciler import WorkspaceReconciler
 from kaito.controllers.workspace.render import load_templates
+from kaito.controllers.workspace.servers import Servers
 from kaito.controllers.workspace.snapshot import Gatherer, view
 from kaito.controllers.workspace.views import Node
 from kaito.core import Controller, Event, Manager
@@ -26,16 +27,18 @@ def workspace_controller(manager: Manager, options: ControllerOptions) -> Contro
     load_templates()
     for kind in (POD, NODE, DEPLOYMENT, SERVICE, CONFIG_MAP):
         manager.caching(kind, labels=WORKSPACE_LABEL)
-    follower = RuntimeFollower(manager.client, manager.clock, lambda key: controller.enqueue(key))
+    servers = Servers(manager.client, manager.clock, lambda key: controller.enqueue(key))
+    credentials = CredentialCopier(manager.client, manager.clock, lambda key: controller.enqueue(key))
     reconciler = WorkspaceReconciler(
         gatherer=Gatherer(manager.cache, options.settings, load_presets(), load_skus()),
-        actor=Actor(manager.client, manager.cache, partial(secrets.token_urlsafe, TOKEN_BYTES)),
-        follower=follower,
+        actor=Actor(manager.client, manager.cache, partial(secrets.token_urlsafe, TOKEN_BYTES), credentials),
+        servers=servers,
+        credentials=credentials,
         events=manager.events,
         metrics=WorkspaceMetrics(manager.registry),
         clock=manager.clock,
     )
-    manager.add_runnable(follower.run)
+    manager.add_runnable(servers.run)
     controller = (
         Controller("workspace", reconciler, workers=options.workers)
         .watching(WORKSPACE)

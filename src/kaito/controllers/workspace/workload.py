@@ -1,12 +1,15 @@
 """What the inference pod is started with: command line, volumes, labels. Pure; the templates only write it down."""
 
-from typing import Any
+from typing import Any, Final
 
 from kaito import contracts
 from kaito.api import WORKSPACE_LABEL, InferenceSpec, Workspace
 from kaito.controllers.options import HUB, STAND_IN, Settings
 from kaito.controllers.workspace.claims import claim_labels
 from kaito.presets import GPU_MEMORY_UTILIZATION, Plan
+
+CREDENTIALS_ANNOTATION: Final = "kaito.sh/adapter-credentials"
+"""On the ConfigMap of the adapters: the Secret beside it, for as long as there may be one."""
 
 STARTUP_SECONDS = (1800, 10800)
 """Shortest and longest time that a server may take until it is ready."""
@@ -22,6 +25,16 @@ def config_map_name(workspace_name: str) -> str:
     return f"{workspace_name}-inference-config"
 
 
+def adapter_set_name(workspace_name: str) -> str:
+    """Return the name of the ConfigMap with the adapters that its servers are to have."""
+    return f"{workspace_name}-adapters"
+
+
+def credentials_name(workspace_name: str) -> str:
+    """Return the name of the Secret with the copies of its adapters' pull secrets."""
+    return f"{workspace_name}-adapter-credentials"
+
+
 def startup_seconds(plan: Plan, settings: Settings) -> int:
     """Return how long the server may take: 15 minutes and 18 s per GiB of weights, within bounds. Source: KAITO.
 
@@ -33,7 +46,7 @@ def startup_seconds(plan: Plan, settings: Settings) -> int:
     return int(min(max(wanted, STARTUP_SECONDS[0]), STARTUP_SECONDS[1]))
 
 
-def serve_args(workspace: Workspace, plan: Plan, settings: Settings) -> list[str]:
+def serve_args(workspace: Workspace, plan: Plan, settings: Settings, lora_rank: int) -> list[str]:
     """Return the arguments of `kaito-runtime serve`: vLLM's flags, then ours."""
     preset = plan.preset
     if settings.weights == HUB:
@@ -61,7 +74,7 @@ def serve_args(workspace: Workspace, plan: Plan, settings: Settings) -> list[str
             "--enable-lora",
             f"--max-loras={preset.lora.slots}",
             f"--max-cpu-loras={preset.lora.cpu_slots}",
-            f"--max-lora-rank={preset.lora.rank}",
+            f"--max-lora-rank={lora_rank}",
         ]
     return [
         *args,
@@ -107,15 +120,18 @@ def node_terms(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def adapter_volumes(inference: InferenceSpec) -> list[dict[str, Any]]:
-    """Return name, mount path and volume of each adapter that is a volume."""
+    """Return name, mount path and volume of each adapter that is a volume, numbered among themselves.
+
+    The other adapters must not show in what the pod is made of.
+    """
+    volumes = [adapter.source for adapter in inference.adapters if adapter.source.volume_source is not None]
     return [
         {
             "name": f"adapter-{index}",
-            "path": f"{contracts.ADAPTERS_PATH}/{adapter.source.name}",
-            "volume": adapter.source.volume_source,
+            "path": f"{contracts.ADAPTERS_PATH}/{source.name}",
+            "volume": source.volume_source,
         }
-        for index, adapter in enumerate(inference.adapters)
-        if adapter.source.volume_source is not None
+        for index, source in enumerate(volumes)
     ]
 
 

@@ -3,11 +3,13 @@
 from kaito.contracts import RuntimeStatus, Stage
 from kaito.controllers.workspace.diagnosis import diagnose
 from kaito.controllers.workspace.reasons import Reason
-from kaito.controllers.workspace.render import render
+from kaito.controllers.workspace.render import SPEC_ANNOTATION, render
+from kaito.controllers.workspace.slots import RANK_ANNOTATION
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.step import Action, Apply, CreateAdminSecret, Failure, Step, Wait
 from kaito.controllers.workspace.views import Pod
 from kaito.controllers.workspace.workload import admin_secret_name
+from kaito.core.objects import Object
 
 _STAGES: dict[Stage, tuple[str, Reason, str]] = {
     "importing": ("StartingModel", Reason.STARTING_SERVER, "starts"),
@@ -20,8 +22,33 @@ _STAGES: dict[Stage, tuple[str, Reason, str]] = {
 
 
 def serve(snapshot: Snapshot) -> Step:
-    """Apply the workload, and wait until a pod of it answers; say where that pod is."""
-    return Step((*_secret(snapshot), *(Apply(obj) for obj in render(snapshot))), _outcome(snapshot))
+    """Apply the workload, and wait until a pod of it answers; say where that pod is.
+
+    What restarts the server of an edited Workspace is in its status before it happens.
+    """
+    *others, deployment = render(snapshot)
+    applied = tuple(Apply(obj) for obj in others)
+    restart = _restart(snapshot, deployment)
+    if restart is not None and snapshot.workspace.status.observed_generation != snapshot.workspace.metadata.generation:
+        return Step((*_secret(snapshot), *applied), restart)
+    return Step((*_secret(snapshot), *applied, Apply(deployment)), restart or _outcome(snapshot))
+
+
+def _restart(snapshot: Snapshot, deployment: Object) -> Wait | None:
+    """Return what is said while a server that runs is about to be replaced by one of another command line or pod."""
+    live = snapshot.deployment
+    if live is None or not live.available:
+        return None
+    had, wanted = live.metadata.annotations, deployment["metadata"]["annotations"]
+    if had.get(SPEC_ANNOTATION) != wanted[SPEC_ANNOTATION]:
+        why = "its settings or the volumes of its adapters were edited"
+    elif had.get(RANK_ANNOTATION) != wanted.get(RANK_ANNOTATION):
+        why = f"adapters need slots of rank {wanted[RANK_ANNOTATION]}"
+    elif not live.rolled_out:
+        return Wait("StartingModel", Reason.ROLLING_OUT, "The pod is replaced by one with the new settings.")
+    else:
+        return None
+    return Wait("StartingModel", Reason.ROLLING_OUT, f"The server restarts: {why}.")
 
 
 def _secret(snapshot: Snapshot) -> tuple[Action, ...]:
