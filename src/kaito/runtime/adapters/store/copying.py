@@ -80,7 +80,10 @@ def _unchanged(path: Path, before: os.stat_result) -> bool:
         after = path.stat()
     except OSError:
         return False
-    return all(getattr(before, name) == getattr(after, name) for name in ("st_dev", "st_ino", "st_size", "st_mtime_ns"))
+    return all(
+        getattr(before, name) == getattr(after, name)
+        for name in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+    )
 
 
 def remove(folder: Path) -> None:

@@ -24,8 +24,9 @@ class AdapterStore:
     Every method may be called from any thread, and several processes may share a root. An entry appears whole, by one
     rename after its files are on the disk; what a crash leaves unfinished is removed at the next start.
 
-    An entry is kept for certain from the moment that `commit` or `find` returned it until a later `keep` does not name
-    it. Others go when room is needed, those first whose last use is the longest ago.
+    What `commit` or `find` returned is kept for certain until a `keep` has named it and a later one no longer does:
+    what one thread has just fetched is safe from another's `keep`. All other entries go when room is needed, those
+    first whose last use is the longest ago.
     """
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
@@ -34,6 +35,7 @@ class AdapterStore:
         self._limit = limit_bytes
         self._mutex = threading.Lock()
         self._held: dict[str, int] = {}
+        self._unnamed: set[str] = set()
         self._verified: dict[str, tuple[int, ...]] = {}
         for name in (_ENTRIES, _STAGING):
             (self._root / name).mkdir(parents=True, exist_ok=True)
@@ -109,9 +111,10 @@ class AdapterStore:
         )
 
     def keep(self, digests: Collection[str]) -> None:
-        """Say which entries must stay from now on; all others may go when room is needed."""
+        """Say which entries must stay from now on; others may go when room is needed, unless never named until now."""
         with self._mutex:
-            for digest in [digest for digest in self._held if digest not in digests]:
+            self._unnamed.difference_update(digests)
+            for digest in [digest for digest in self._held if digest not in digests and digest not in self._unnamed]:
                 os.close(self._held.pop(digest))
         with self._locked():
             for digest in digests:
@@ -149,6 +152,8 @@ class AdapterStore:
         """Note that an entry is used now, and hold it."""
         entry = self._entry(digest)
         os.utime(entry / SUMS_FILE)
+        with self._mutex:
+            self._unnamed.add(digest)
         self._hold(digest)
         self._verified[digest] = _signature(entry)
         return StoredAdapter(digest, entry, _size(entry))

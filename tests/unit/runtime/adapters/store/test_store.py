@@ -1,4 +1,7 @@
+import contextlib
+import errno
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,11 @@ def put(store: AdapterStore, source: Path) -> StoredAdapter:
     with store.staging() as folder:
         store.admit(source, folder)
         return store.commit(folder)
+
+
+def release(store: AdapterStore, stored: StoredAdapter) -> None:
+    store.keep([stored.digest])
+    store.keep([])
 
 
 def entries(tmp_path: Path) -> list[Path]:
@@ -75,12 +83,97 @@ def test_the_least_recently_used_goes_and_what_is_kept_stays(tmp_path: Path, ada
         size = sum(path.stat().st_size for path in sources[0].iterdir())
     store = AdapterStore(tmp_path / "store", 3 * size)
     first, second, third = (put(store, source) for source in sources[:3])
+    store.keep([first.digest, second.digest, third.digest])
     store.keep([first.digest, third.digest])
     fourth = put(store, sources[3])
     assert {path.name for path in entries(tmp_path)} == {stored.digest[7:] for stored in (first, third, fourth)}
     with pytest.raises(AdapterError) as raised:
         put(store, sources[1])
     assert (raised.value.reason, raised.value.passes) == ("DiskFull", True)
+    store.keep([first.digest, third.digest, fourth.digest])
     store.keep([first.digest, fourth.digest])
     assert put(store, sources[1]).digest == second.digest
     assert store.find(third.digest) is None
+
+
+@pytest.mark.parametrize("text", ["", "sha256:", "sha256:../../etc", "md5:" + "0" * 64, "sha256:" + "G" * 64])
+def test_what_is_no_digest_is_no_path(store: AdapterStore, text: str) -> None:
+    with pytest.raises(ValueError, match="is no digest"):
+        store.find(text)
+
+
+def test_an_entry_in_use_by_another_server_stays(tmp_path: Path, adapter_files: Any) -> None:
+    theirs, ours = (AdapterStore(tmp_path / "store", 1) for _ in range(2))
+    source = adapter_files.write(tmp_path / "a")
+    unlimited = AdapterStore(tmp_path / "store", LIMIT)
+    stored = put(unlimited, source)
+    assert theirs.find(stored.digest) == stored
+    release(unlimited, stored)
+    ours.keep([])
+    assert stored.path.is_dir()
+    release(theirs, stored)
+    assert not stored.path.is_dir()
+
+
+def test_what_another_server_is_putting_together_stays(tmp_path: Path, store: AdapterStore, adapter_files: Any) -> None:
+    with store.staging() as folder:
+        adapter_files.write(folder)
+        left_over = folder.parent / "left-over"
+        left_over.mkdir()
+        (left_over / "part").touch()
+        other = AdapterStore(tmp_path / "store", LIMIT)
+        assert not left_over.exists()
+        stored = store.commit(folder)
+    assert other.find(stored.digest) == stored
+
+
+def test_what_does_not_belong_to_an_adapter_is_dropped(store: AdapterStore, adapter_files: Any) -> None:
+    with store.staging() as folder:
+        adapter_files.write(folder)
+        (folder / "adapter_model.bin").touch()
+        (folder / "link").symlink_to("/etc")
+        (folder / "checkpoint-1").mkdir()
+        stored = store.commit(folder)
+    names = {path.name for path in stored.path.iterdir()}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "SHA256SUMS"}
+
+
+def test_an_unfinished_folder_is_no_entry(store: AdapterStore, tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="no adapter_config"), store.staging() as folder:
+        store.commit(folder)
+    assert entries(tmp_path) == []
+    assert not list((tmp_path / "store" / "staging").iterdir())
+
+
+def test_a_full_disk_while_an_adapter_is_put_together_is_told(store: AdapterStore) -> None:
+    with pytest.raises(AdapterError) as raised, store.staging():
+        raise OSError(errno.ENOSPC, "full")
+    assert (raised.value.reason, raised.value.passes) == ("DiskFull", True)
+    with pytest.raises(PermissionError), store.staging():
+        raise PermissionError(errno.EACCES, "not ours")
+
+
+def test_many_threads_of_two_servers_share_one_store(tmp_path: Path, adapter_files: Any) -> None:
+    sources = []
+    for number in range(8):
+        adapter_files.config["lora_alpha"] = 10 + number
+        sources.append(adapter_files.write(tmp_path / str(number)))
+    size = sum(path.stat().st_size for path in sources[0].iterdir())
+    stores = [AdapterStore(tmp_path / "store", 3 * size) for _ in range(2)]
+    served = []
+
+    def work(number: int) -> None:
+        store = stores[number % 2]
+        for _ in range(10):
+            with contextlib.suppress(AdapterError):  # DiskFull, while the others keep theirs
+                stored = put(store, sources[number])
+                assert (stored.path / "SHA256SUMS").is_file()
+                served.append(number)
+                store.keep([stored.digest])
+            store.keep([])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(8)))
+    assert served
+    assert 1 <= len(entries(tmp_path)) <= 3
+    assert not list((tmp_path / "store" / "staging").iterdir())
