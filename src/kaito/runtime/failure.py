@@ -27,6 +27,7 @@ Reason = Literal[
     "WarmUpFailed",
     "EngineFailed",
     "EngineDied",
+    "EngineHung",
     "UnknownArchitecture",
     "StandInFailed",
     "Internal",

@@ -34,6 +34,7 @@ def server(stand_in: Path, adapters: Path, tmp_path_factory: pytest.TempPathFact
         "--max-loras=2",
         "--max-cpu-loras=4",
         "--max-lora-rank=16",
+        "--kaito-drain-delay-seconds=2",
     )
     yield server
     server.kill()
@@ -179,7 +180,9 @@ def test_sigterm_finishes_what_is_in_flight_refuses_the_rest_and_leaves_no_proce
     asked = time.monotonic()
     while ready.ask("/readyz").status == 200:
         assert time.monotonic() - asked < 1
-    refused = ready.ask("/chat", {"prompt": "x"})
+    assert ready.ask("/chat", {"prompt": "x", "max_new_tokens": 1}).status == 200
+    while (refused := ready.ask("/chat", {"prompt": "x", "max_new_tokens": 1})).status == 200:
+        assert time.monotonic() - asked < 20
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
     assert ready.ask("/healthz").status == 200
     reader.join(60)

@@ -4,6 +4,7 @@ import pytest
 
 NAMES = (
     "AsyncLLM",
+    "AsyncMPClient",
     "ErrorResponse",
     "FlexibleArgumentParser",
     "LoadLoRAAdapterRequest",

@@ -18,9 +18,6 @@ from kaito.runtime.chat.translate import (
 )
 from kaito.runtime.front import asgi
 
-LONGEST_BODY = 8 * 2**20
-"""Bytes; a 128k context is about half a megabyte of text."""
-
 
 class ChatRoute:
     """Answers `/chat`. `model` names whom a request asks that names nobody: the Workspace."""
@@ -31,15 +28,13 @@ class ChatRoute:
         self._model = model
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Answer one request: 200 {"Result": …}, or a `detail` with 400, 404, 413, 422, or what vLLM said."""
+        """Answer one request: 200 {"Result": …}, or a `detail` with 400, 404, 422, or what vLLM said."""
         if scope["method"] != "POST":
             await asgi.send_json(send, 405, {"detail": "Method Not Allowed"}, {"Allow": "POST"})
             return
         try:
-            request = _parse(await asgi.read_body(receive, limit=LONGEST_BODY))
+            request = _parse(await asgi.read_body(receive))
             answer = await self._answer(request, scope, receive)
-        except asgi.BodyTooLargeError:
-            await asgi.send_json(send, 413, {"detail": f"The body is longer than {LONGEST_BODY} bytes."})
         except asgi.ClientGoneError:
             return
         except ChatError as error:
@@ -74,7 +69,7 @@ def _parse(body: bytes) -> ChatRequest:
     """Read a body. Raises ChatError 422 with FastAPI's `detail` list, as upstream's server answers."""
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         detail = [{"type": "json_invalid", "loc": ["body"], "msg": f"JSON decode error: {error}"}]
         raise ChatError(422, detail) from None
     try:

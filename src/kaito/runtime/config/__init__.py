@@ -4,9 +4,10 @@ from kaito.runtime.config.config_file import ConfigFile, parse_config_file
 from kaito.runtime.config.effective import EffectiveConfig, effective_config
 from kaito.runtime.config.flags import Flag, Flags
 from kaito.runtime.config.hardware import Hardware, inspect_hardware
-from kaito.runtime.config.options import ServeOptions, add_serve_flags, serve_options
+from kaito.runtime.config.options import MAX_BODY_BYTES, ServeOptions, add_serve_flags, serve_options
 
 __all__ = [
+    "MAX_BODY_BYTES",
     "ConfigFile",
     "EffectiveConfig",
     "Flag",

@@ -45,6 +45,7 @@ class EffectiveConfig:
     environment: Mapping[str, str]
     remarks: tuple[str, ...]
     names: tuple[str, ...]
+    accelerator: bool = False
 
     @property
     def lora_rank(self) -> int:
@@ -89,7 +90,9 @@ def effective_config(
         Flag("port", (str(options.port),)),
     )
     variables = serving_environment(hardware)
-    return EffectiveConfig(Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names)
+    return EffectiveConfig(
+        Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names, hardware.accelerator
+    )
 
 
 def _served_names(flags: Flags, weights: Weights, workspace: str, *, adapters: int) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Our own flags of `kaito-runtime serve`; everything else on the command line is vLLM's."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kaito import contracts
 from kaito.runtime.config.flags import Flags
@@ -11,6 +12,14 @@ from kaito.runtime.failure import FatalError
 
 GRACE_SECONDS = 30.0
 """How long requests in flight may go on after SIGTERM; below Kubernetes' usual 60 s for such pods."""
+
+DRAIN_DELAY_SECONDS = 5.0
+"""How long new requests are taken after SIGTERM: what kube-proxy and load balancers need to follow the endpoints."""
+
+CANARY_SECONDS = 15.0
+CANARY_DEADLINE_SECONDS = 60.0
+MAX_BODY_BYTES = 8 * 2**20
+"""A context of 128k tokens is about half a megabyte of text; images and audio need more."""
 
 EXAMPLE = """example:
   kaito-runtime serve --model=/workspace/weights --served-model-name=phi-3-mini-4k-instruct --port=5000
@@ -35,6 +44,13 @@ class ServeOptions:
     admin_token_file: Path | None = None
     workspace: str = ""
     grace_seconds: float = GRACE_SECONDS
+    drain_delay_seconds: float = DRAIN_DELAY_SECONDS
+    request_timeout_seconds: float = 0.0
+    max_body_bytes: int = MAX_BODY_BYTES
+    api_keys_file: Path | None = None
+    disable_rate_limit: bool = False
+    canary_seconds: float = CANARY_SECONDS
+    canary_deadline_seconds: float = CANARY_DEADLINE_SECONDS
     log_level: str = "info"
     print_effective_config: bool = False
 
@@ -85,15 +101,62 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         dest="grace_seconds",
         type=_seconds,
         default=GRACE_SECONDS,
-        help="time for requests in flight after SIGTERM (default: %(default)s)",
+        help="time for requests in flight after SIGTERM and the delay (default: %(default)s)",
     )
+    _add_request_flags(add)
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)")
     add(
         "--print-effective-config", action="store_true", help="print what vLLM would be started with, as JSON, and exit"
     )
     for flag in _IGNORED:
         add(flag, help=argparse.SUPPRESS)
-    add("--kaito-disable-rate-limit", action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_request_flags(add: Callable[..., Any]) -> None:
+    """Declare what requests are held to, and how the engine is watched."""
+    add(
+        "--kaito-drain-delay-seconds",
+        dest="drain_delay_seconds",
+        type=_seconds,
+        default=DRAIN_DELAY_SECONDS,
+        help="time after SIGTERM in which new requests are still taken, while endpoints follow (default: %(default)s)",
+    )
+    add(
+        "--kaito-request-timeout-seconds",
+        dest="request_timeout_seconds",
+        type=_seconds,
+        default=0.0,
+        help="longest time for a request; X-Request-Timeout asks for less (default: no limit)",
+    )
+    add(
+        "--kaito-max-body-bytes",
+        dest="max_body_bytes",
+        type=_positive,
+        default=MAX_BODY_BYTES,
+        help="longest body of a request (default: %(default)s)",
+    )
+    add(
+        "--kaito-api-keys-file",
+        dest="api_keys_file",
+        type=Path,
+        metavar="FILE",
+        help="keys that clients need, one a line, plain or name:sha256:<hex>; followed while serving",
+    )
+    add("--kaito-disable-rate-limit", action="store_true", help="take requests however many wait")
+    add(
+        "--kaito-canary-seconds",
+        dest="canary_seconds",
+        type=_seconds,
+        default=CANARY_SECONDS,
+        help="ask a silent engine for one token this often (default: %(default)s; 0: never)",
+    )
+    add(
+        "--kaito-canary-deadline-seconds",
+        dest="canary_deadline_seconds",
+        type=_seconds,
+        default=CANARY_DEADLINE_SECONDS,
+        help="an engine that then takes no step for this long has failed (default: %(default)s)",
+    )
 
 
 def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: dict[str, str]) -> ServeOptions:
@@ -117,6 +180,13 @@ def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: d
         admin_token_file=known.admin_token_file,
         workspace=known.workspace,
         grace_seconds=known.grace_seconds,
+        drain_delay_seconds=known.drain_delay_seconds,
+        request_timeout_seconds=known.request_timeout_seconds,
+        max_body_bytes=known.max_body_bytes,
+        api_keys_file=known.api_keys_file,
+        disable_rate_limit=known.kaito_disable_rate_limit,
+        canary_seconds=known.canary_seconds,
+        canary_deadline_seconds=known.canary_deadline_seconds,
         log_level=known.log_level,
         print_effective_config=known.print_effective_config,
     )
@@ -126,6 +196,13 @@ def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65535:
         raise argparse.ArgumentTypeError(f"{value} is no port")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be above 0")
     return value
 
 

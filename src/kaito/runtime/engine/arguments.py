@@ -2,11 +2,15 @@
 
 import argparse
 import difflib
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from kaito.runtime.config import ConfigFile, EffectiveConfig
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.failure import FatalError
+
+KEY_VARIABLE = "VLLM_API_KEY"
+"""Where vLLM finds an API key that no flag gives."""
 
 
 def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namespace:
@@ -50,6 +54,6 @@ def _check_known(name: str, known: list[str], file: ConfigFile) -> None:
     raise FatalError("InvalidFlag", f"Neither kaito nor vLLM knows --{name}.", remedy=remedy)
 
 
-def requested_keys(arguments: Any) -> list[str]:
-    """Return the API keys that vLLM was told to ask for."""
-    return [key for key in (arguments.api_key or []) if key]
+def requested_keys(arguments: Any, environment: Mapping[str, str]) -> list[str]:
+    """Return the API keys that vLLM was told to ask for; the flag wins over the variable, as there."""
+    return [key for key in (arguments.api_key or [environment.get(KEY_VARIABLE, "")]) if key]

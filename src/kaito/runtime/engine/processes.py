@@ -1,5 +1,6 @@
 """The processes that vLLM started for us. None may outlive this one."""
 
+import contextlib
 import os
 from typing import NoReturn
 
@@ -23,9 +24,25 @@ def end_children() -> int:
 
 def end_at_once(status: int) -> NoReturn:
     """Kill every process below this one, and end this one, without waiting for anything."""
-    for child in psutil.Process().children(recursive=True):
-        _signal(child, gently=False)
+    kill_children()
     os._exit(status)
+
+
+def kill_children() -> None:
+    """Kill every process below this one, and wait for none."""
+    for child in psutil.Process().children(recursive=True):
+        if not _cleans_up(child):
+            _signal(child, gently=False)
+
+
+def cpu_seconds_of_children() -> float:
+    """Return the CPU time that the processes below this one have used."""
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _cleans_up(process: psutil.Process) -> bool:

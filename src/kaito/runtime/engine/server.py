@@ -1,16 +1,17 @@
 """vLLM's server in this process: engine, application, warm-up, the socket's handover, and the drain at the end."""
 
 import asyncio
-import contextlib
-import signal
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 import uvicorn
+from prometheus_client import REGISTRY
 
 from kaito.runtime.adapters import Adapter
 from kaito.runtime.chat import ChatRoute
@@ -18,23 +19,21 @@ from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.engine.adapters import load_adapters, load_workspace_name
-from kaito.runtime.engine.arguments import requested_keys
+from kaito.runtime.engine.arguments import KEY_VARIABLE, requested_keys
 from kaito.runtime.engine.causes import engine_failure
-from kaito.runtime.engine.processes import end_at_once
+from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
+from kaito.runtime.engine.processes import cpu_seconds_of_children
+from kaito.runtime.engine.pulse import Pulse
 from kaito.runtime.engine.warm_up import look_at, warm_up
-from kaito.runtime.failure import EXIT_FAILED, FatalError
-from kaito.runtime.front import Gate, asgi
+from kaito.runtime.engine.watch import Watch
+from kaito.runtime.failure import FatalError
+from kaito.runtime.front import Gate, KeyRing, Limits, Rules, asgi
 from kaito.runtime.logs import recorded_cause
 from kaito.runtime.status import StatusBoard
+from kaito.runtime.status.metrics import RequestMetrics
 from kaito.runtime.weights import Weights
 
 _log = structlog.get_logger("kaito.runtime")
-
-ABORT_SECONDS = 2
-"""Time for connections to close after the grace period has passed and their requests were cancelled."""
-
-WATCH_SECONDS = 1.0
-"""How often the engine is looked at; probes look at it too."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,6 @@ class Serving:
     clock: Callable[[], float]
 
 
-class _Server(uvicorn.Server):  # type: ignore[misc]
-    """uvicorn without its signal handlers: its own would end the process before the engine's processes are ended."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[], Awaitable[None]]) -> None:
     """Load, warm up, take the socket over and serve until SIGTERM or SIGINT; then drain and end the engine.
 
@@ -65,15 +56,30 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
     """
     board = serving.board
     board.enter("loading", f"loading {serving.weights.source}")
+    keys = _keys(serving)
     async with _engine(serving.arguments) as engine:
+        pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
         tasks = await engine.get_supported_tasks()
         application = vllm_compat.build_app(serving.arguments, tasks, engine.model_config)
         await vllm_compat.init_app_state(engine, application.state, serving.arguments, tasks)
         board.weights(loaded=board.state.weights["totalBytes"])
-        gate = await _warmed(serving, engine, application)
-        server = _Server(_http_config(gate, serving))
+        gate = await _warmed(serving, engine, application, pulse, keys)
+        server = HttpServer(_http_config(gate, serving))
         await take_over()
-        await _serve_http(server, gate, engine, serving, listener)
+        board.enter("ready", serving.weights.sentence())
+        _log.info("ready", seconds=dict(board.state.stage_seconds), serves=serving.weights.sentence())
+        following = asyncio.create_task(keys.follow(), name="keys")
+        try:
+            await until_the_end(
+                partial(server.serve, sockets=[listener]),
+                partial(setattr, server, "should_exit", True),
+                _watch(serving, engine, application, pulse).run(),
+                gate,
+                board,
+                serving.options,
+            )
+        finally:
+            following.cancel()
         # Every request has ended. In this thread, so that the engine's reader is cancelled before it can complain.
         engine.shutdown(timeout=0)
 
@@ -94,14 +100,65 @@ async def _engine(arguments: Any) -> AsyncIterator[Any]:
         raise engine_failure(error, recorded_cause()) from error
 
 
-async def _warmed(serving: Serving, engine: Any, application: Any) -> Gate:
+def _keys(serving: Serving) -> KeyRing:
+    """Return the keys that the gate asks for. They are taken from vLLM, which would guard some of its paths only."""
+    plain = requested_keys(serving.arguments, os.environ)
+    serving.arguments.api_key = None
+    os.environ.pop(KEY_VARIABLE, None)
+    serving.arguments.enable_request_id_headers = False  # the gate's answers have them
+    return KeyRing(serving.options.api_keys_file, plain)
+
+
+def _base(serving: Serving) -> str:
+    return serving.config.names[0] if serving.config.names else serving.options.model
+
+
+def _own_scope(options: ServeOptions) -> asgi.Scope:
+    return asgi.own_scope(options.host or "127.0.0.1", options.port)
+
+
+def _watch(serving: Serving, engine: Any, application: Any, pulse: Pulse) -> Watch:
+    """Return what looks at the engine from now on."""
+    options = serving.options
+    scope = _own_scope(options)
+    body = {"model": _base(serving), "prompt": "Hello", "max_tokens": 1, "temperature": 0}
+
+    async def ask() -> int:
+        return (await asgi.ask(application, scope, "POST", "/v1/completions", body)).status
+
+    return Watch(
+        engine,
+        pulse,
+        ask,
+        period=options.canary_seconds,
+        deadline=options.canary_deadline_seconds,
+        clock=serving.clock,
+        cpu_seconds=None if serving.config.accelerator else cpu_seconds_of_children,
+    )
+
+
+def _rules(serving: Serving, engine: Any, keys: KeyRing) -> Rules:
+    """Return what requests are held to."""
+    options, scheduler = serving.options, engine.vllm_config.scheduler_config
+    limits = Limits(
+        slots=0 if options.disable_rate_limit else scheduler.max_num_seqs,
+        requests=scheduler.max_num_queued_reqs,
+        tokens=scheduler.max_num_queued_tokens,
+    )
+    return Rules(
+        keys,
+        limits,
+        options.max_body_bytes,
+        seconds=options.request_timeout_seconds or None,
+        log=options.log_level in {"debug", "info"},
+    )
+
+
+async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse, keys: KeyRing) -> Gate:
     """Load the adapters, ask everything once, and return the gate through which clients will come."""
     board, options = serving.board, serving.options
-    base = serving.config.names[0] if serving.config.names else options.model
-    scope = asgi.own_scope(options.host or "127.0.0.1", options.port)
-    keys = requested_keys(serving.arguments)
-    if keys:
-        scope["headers"].append((b"authorization", b"Bearer " + keys[0].encode()))
+    base = _base(serving)
+    scope = _own_scope(options)
     models = application.state.openai_serving_models
     served = await load_adapters(
         models,
@@ -126,8 +183,11 @@ async def _warmed(serving: Serving, engine: Any, application: Any) -> Gate:
         healthy=healthy,
         routes={"/chat": chat},
         about=serving.weights.about(),
-        api_keys=keys,
         clock=serving.clock,
+        metrics=RequestMetrics(REGISTRY),
+        rules=_rules(serving, engine, keys),
+        load=pulse.load,
+        served=lambda name: name in models.lora_requests or models.is_base_model(name),
     )
 
 
@@ -144,57 +204,4 @@ def _http_config(gate: Gate, serving: Serving) -> uvicorn.Config:
         ssl_ca_certs=arguments.ssl_ca_certs,
         ssl_cert_reqs=arguments.ssl_cert_reqs,
         server_header=False,
-    )
-
-
-async def _serve_http(
-    server: uvicorn.Server, gate: Gate, engine: Any, serving: Serving, listener: socket.socket
-) -> None:
-    loop, board = asyncio.get_running_loop(), serving.board
-    asked_to_end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end_signal(asked_to_end))
-    http = loop.create_task(server.serve(sockets=[listener]), name="http")
-    watch = loop.create_task(_watch(engine), name="watch")
-    ending = loop.create_task(asked_to_end.wait(), name="ending")
-    board.enter("ready", serving.weights.sentence())
-    _log.info("ready", seconds=dict(board.state.stage_seconds), serves=serving.weights.sentence())
-    try:
-        await asyncio.wait({http, watch, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if watch.done():
-            watch.result()
-        board.enter("draining", f"finishing {gate.in_flight.count} requests")
-        _log.info("draining", in_flight=gate.in_flight.count, grace_seconds=serving.options.grace_seconds)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(serving.options.grace_seconds):
-                await gate.in_flight.wait_for_none()
-        _log.info("drained", cut_off=gate.in_flight.count)
-    finally:
-        server.should_exit = True
-        watch.cancel()
-        ending.cancel()
-        await asyncio.wait({http}, timeout=ABORT_SECONDS + 2)
-        http.cancel()
-
-
-def _end_signal(asked_to_end: asyncio.Event) -> Callable[[], None]:
-    """Return what SIGTERM does: the first begins the drain, the second cuts it short."""
-
-    def handle() -> None:
-        if asked_to_end.is_set():
-            _log.warning("asked to end a second time: ending at once")
-            end_at_once(EXIT_FAILED)
-        asked_to_end.set()
-
-    return handle
-
-
-async def _watch(engine: Any) -> None:
-    """Return when never; raises EngineDied when the engine has ended by itself."""
-    while not engine.errored:  # noqa: ASYNC110 - the engine has no event to wait for
-        await asyncio.sleep(WATCH_SECONDS)
-    raise FatalError(
-        "EngineDied",
-        f"The engine ended while serving. {recorded_cause()}".strip(),
-        remedy="Kubernetes restarts the container; the lines of the log before this one have the engine's own account.",
     )

@@ -20,6 +20,7 @@ from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
 from vllm.logger import configure_logging_from_args
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.core_client import AsyncMPClient
 from vllm.version import __version__ as VERSION  # noqa: N812 - it is a constant
 
 from kaito.runtime.failure import FatalError
@@ -28,6 +29,7 @@ __all__ = [
     "SURFACE",
     "VERSION",
     "AsyncLLM",
+    "AsyncMPClient",
     "ErrorResponse",
     "FlexibleArgumentParser",
     "LoadLoRAAdapterRequest",
@@ -69,12 +71,22 @@ class Expectation:
 SURFACE: Mapping[str, Expectation] = MappingProxyType(
     {
         "AsyncLLM": Expectation(
-            AsyncLLM, members=("add_lora", "check_health", "errored", "get_supported_tasks", "shutdown")
+            AsyncLLM,
+            members=(
+                "add_lora",
+                "check_health",
+                "errored",
+                "get_num_queued_tokens",
+                "get_num_unfinished_requests",
+                "get_supported_tasks",
+                "shutdown",
+            ),
         ),
+        "AsyncMPClient": Expectation(AsyncMPClient, members=("get_output_async",)),
         "ErrorResponse": Expectation(ErrorResponse, fields=("error",)),
         "FlexibleArgumentParser": Expectation(FlexibleArgumentParser, members=("parse_args", "error")),
         "LoadLoRAAdapterRequest": Expectation(LoadLoRAAdapterRequest, fields=("lora_name", "lora_path")),
-        "OpenAIServingModels": Expectation(OpenAIServingModels, members=("load_lora_adapter",)),
+        "OpenAIServingModels": Expectation(OpenAIServingModels, members=("is_base_model", "load_lora_adapter")),
         "build_app": Expectation(build_app, parameters=("args", "supported_tasks", "model_config")),
         "build_async_engine_client": Expectation(build_async_engine_client, parameters=("args",)),
         "configure_logging_from_args": Expectation(configure_logging_from_args, parameters=("args",)),

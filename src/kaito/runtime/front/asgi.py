@@ -13,10 +13,6 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class BodyTooLargeError(Exception):
-    """A request's body is longer than what is taken."""
-
-
 class ClientGoneError(Exception):
     """The client went away before it had sent its request."""
 
@@ -42,16 +38,14 @@ def header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-async def read_body(receive: Receive, *, limit: int) -> bytes:
-    """Read a request's body. Raises BodyTooLargeError beyond `limit` bytes, and ClientGoneError."""
+async def read_body(receive: Receive) -> bytes:
+    """Read a request's body, however long: the gate has bounded it. Raises ClientGoneError."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         body += message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLargeError
         if not message.get("more_body", False):
             return bytes(body)
 

@@ -1,47 +1,46 @@
-"""The outermost ASGI application on the serving port: probes, keys, draining, KAITO's routes; the rest is vLLM's."""
+"""The outermost ASGI application on the serving port: a short chain of steps, each of which may answer itself.
+
+probe → head → key → closed routes → stage → body → admission → vLLM's application or a route of ours
+"""
 
 import asyncio
-import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import structlog
-
-from kaito.runtime.front import asgi, probes
+from kaito.runtime.config import MAX_BODY_BYTES
+from kaito.runtime.front import asgi, paths, probes
+from kaito.runtime.front.admission import Crowd, EngineLoad, Limits, admission
+from kaito.runtime.front.errors import Refused, refused
+from kaito.runtime.front.flight import Flight, Flights
+from kaito.runtime.front.intake import Head, asked_model, read_head
+from kaito.runtime.front.keys import KeyRing
 from kaito.runtime.front.pins import Pins
+from kaito.runtime.front.request_log import usage, write_request
 from kaito.runtime.status import StatusBoard
+from kaito.runtime.status.metrics import RequestMetrics
 
-_log = structlog.get_logger("kaito.runtime.requests")
 
+@dataclass(frozen=True)
+class Rules:
+    """What requests are held to. `seconds` bounds each of them; None: only the client's own `X-Request-Timeout`."""
 
-class InFlight:
-    """Counts the requests that are being answered, and tells when there are none."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._none = asyncio.Event()
-        self._none.set()
-
-    def __enter__(self) -> None:
-        self.count += 1
-        self._none.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self.count -= 1
-        if self.count == 0:
-            self._none.set()
-
-    async def wait_for_none(self) -> None:
-        """Return when no request is being answered."""
-        await self._none.wait()
+    keys: KeyRing = field(default_factory=KeyRing)
+    limits: Limits = field(default_factory=Limits)
+    longest_body: int = MAX_BODY_BYTES
+    seconds: float | None = None
+    log: bool = True
 
 
 class Gate:
     """Stands before vLLM's application.
 
-    `routes` are KAITO's own, by path; `about` says on `/v1/models` which weights are served; `healthy` says whether the
-    engine lives. With `api_keys`, every path but probes and metrics needs one: vLLM guards some of its own only.
+    `routes` are KAITO's own, by path; `about` says on `/v1/models` which weights are served; `healthy` whether the
+    engine lives, `load` what it has to do, `served` whether a model is there; `pins` holds what a request was handed.
+    `closed` is set when the time has passed
+    in which a server that is to end still takes new requests.
     """
 
     def __init__(
@@ -52,60 +51,132 @@ class Gate:
         healthy: Callable[[], Awaitable[bool]],
         routes: Mapping[str, asgi.Application],
         about: Mapping[str, str],
-        api_keys: Sequence[str] = (),
-        pins: Pins | None = None,
         clock: Callable[[], float],
+        metrics: RequestMetrics,
+        pins: Pins | None = None,
+        rules: Rules | None = None,
+        load: Callable[[], EngineLoad] = EngineLoad,
+        served: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        self.in_flight = InFlight()
-        self._pins = pins or Pins()
+        self.in_flight = Flights()
+        self.closed = False
         self._application = application
         self._board = board
         self._healthy = healthy
         self._routes = {"/v1/models": self._models, **routes}
         self._about = about
-        self._api_keys = [b"Bearer " + key.encode() for key in api_keys]
         self._clock = clock
+        self._metrics = metrics
+        self._pins = pins or Pins()
+        self._rules = rules or Rules()
+        self._load = load
+        self._served = served
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request, or pass it on."""
-        if scope["type"] != "http":
-            await self._application(scope, receive, send)
-            return
-        path = scope["path"]
-        if path in probes.LIVE_PATHS or path == probes.READY_PATH:
-            await self._probe(path, send)
-        elif path == probes.METRICS_PATH:
-            await self._application(scope, receive, send)
-        elif self._board.state.stage != "ready":
-            headers = {**probes.RETRY_HEADERS, "Connection": "close"}
-            await asgi.send_json(send, 503, probes.refusal(self._board.status()), headers)
-        elif not self._allowed(scope):
-            await asgi.send_json(send, 401, {"detail": "Unauthorized", "error": "Unauthorized"})
+        if scope["type"] == "http":
+            if scope["path"] in paths.PROBES:
+                await self._probe(scope["path"], send)
+            else:
+                await self._request(scope, receive, send)
+        elif scope["type"] == "websocket" and self._turned_away(scope, asgi.header(scope, b"authorization")):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
         else:
-            await self._serve(scope, receive, send)
+            await self._application(scope, receive, send)
 
-    async def _serve(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Pass a request on, counted and logged: never its content."""
+    async def _request(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Take a request through the steps; each refusal is an answer. Counted and logged, its content never."""
         begun = self._clock()
-        status = 0
+        head = read_head(scope)
+        flight = Flight(receive, send, headers=partial(self._headers, head.request_id), clock=self._clock)
+        model: str | None = None
+        try:
+            why = head.wrong or (None if head.preflight else self._turned_away(scope, head.authorization))
+            if why is None:
+                why = await flight.take_body(scope, self._rules.longest_body)
+            if why is None and scope["path"] in paths.GENERATING:
+                model = self._model(flight.body)
+                why = self._crowded_out(model)
+            if why is None:
+                flight.deadline = self._deadline(head.seconds)
+                await self._answer(flight, scope, model)
+            else:
+                await flight.refuse(why)
+        except asgi.ClientGoneError:
+            flight.gone = True
+        finally:
+            self._metrics.finished(flight.refused_by)
+            if self._rules.log:
+                self._log(scope, head, flight, model, begun)
 
-        async def watched(message: asgi.Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
+    async def _answer(self, flight: Flight, scope: asgi.Scope, model: str | None) -> None:
+        """Let a route answer; the request is in flight until its last byte."""
+        self.in_flight.add(flight, model)
+        try:
+            with self._pins.request():
+                await flight.run(self._routes.get(scope["path"], self._application), scope)
+        finally:
+            self.in_flight.remove(flight, model)
 
-        with self.in_flight, self._pins.request():
-            try:
-                await self._routes.get(scope["path"], self._application)(scope, receive, watched)
-            finally:
-                seconds = round(self._clock() - begun, 4)
-                _log.info("request", method=scope["method"], path=scope["path"], status=status, seconds=seconds)
+    def _turned_away(self, scope: asgi.Scope, authorization: bytes) -> Refused | None:
+        """Return why the request may not pass: no key, a route that is closed to all, or not the time for it."""
+        keys, path = self._rules.keys, scope["path"]
+        if keys.required and not keys.holder(authorization):
+            message = "A valid API key is needed: Authorization: Bearer <key>."
+            return refused(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+        if paths.closed(path):
+            message = f"{path} is closed on this port: adapters are changed through the admin port."
+            return refused(403, "route_closed", message)
+        stage = self._board.state.stage
+        if stage == "ready" or path == probes.METRICS_PATH or (stage == "draining" and not self.closed):
+            return None
+        headers = {**probes.RETRY_HEADERS, "Connection": "close"}
+        return Refused(503, "not_ready", probes.refusal(self._board.status()), headers)
+
+    def _model(self, body: bytes | None) -> str:
+        """Return the served model that a request asks; empty for none and for one that is not served."""
+        name = asked_model(body)
+        return name if self._served(name) else ""
+
+    def _crowded_out(self, model: str) -> Refused | None:
+        """Return why the engine may not have the request now."""
+        flights = self.in_flight
+        mine = flights.by_model[model]
+        crowd = Crowd(flights.pending, mine, len(flights.by_model) + (mine == 0))
+        return admission(self._rules.limits, self._load(), crowd)
+
+    def _deadline(self, asked: float | None) -> float | None:
+        """Return when, on the event loop's clock, the request must be answered: the client may ask for less only."""
+        seconds = min((each for each in (asked, self._rules.seconds) if each is not None), default=None)
+        return None if seconds is None else asyncio.get_running_loop().time() + seconds
+
+    def _headers(self, request_id: bytes) -> list[tuple[bytes, bytes]]:
+        """Return what every answer carries. A server that is to end gives its connections back: clients move on."""
+        pairs = [(b"x-request-id", request_id)]
+        if self._board.state.stage == "draining":
+            pairs.append((b"connection", b"close"))
+        return pairs
+
+    def _log(self, scope: asgi.Scope, head: Head, flight: Flight, model: str | None, begun: float) -> None:
+        fields: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": flight.reported_status()}
+        if model:
+            fields["model"] = model
+        if flight.refused_by:
+            fields["refused"] = flight.refused_by
+        fields["seconds"] = round(self._clock() - begun, 4)
+        if flight.first_byte is not None:
+            fields["first_byte_seconds"] = round(flight.first_byte - begun, 4)
+        if flight.streams:
+            fields["events"] = flight.chunks
+        elif model is not None:
+            fields |= usage(flight.tail)
+        write_request({**fields, "request_id": head.request_id.decode()})
 
     async def _probe(self, path: str, send: asgi.Send) -> None:
         status = self._board.status()
         code, body = (probes.ready if path == probes.READY_PATH else probes.live)(status)
-        if status["stage"] == "ready" and not await self._healthy():
+        if status["stage"] in {"ready", "draining"} and not await self._healthy():
             code, body = (503 if path == probes.READY_PATH else 500), {**body, "status": "EngineDead"}
         await asgi.send_json(send, code, body, probes.RETRY_HEADERS if code == 503 else None)
 
@@ -119,14 +190,6 @@ class Gate:
             answer.headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": bytes(answer.body)})
-
-    def _allowed(self, scope: asgi.Scope) -> bool:
-        """Compare with every key, so that the time taken tells nothing."""
-        if not self._api_keys or scope["method"] == "OPTIONS":
-            return True
-        given = asgi.header(scope, b"authorization")
-        matches = [hmac.compare_digest(given, key) for key in self._api_keys]
-        return any(matches)
 
 
 def described(models: Mapping[str, Any], about: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import get_args
 
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -35,3 +36,22 @@ class RuntimeCollector(Collector):
         for state in get_args(AdapterPhase):
             adapters.add_metric([state], sum(adapter["state"] == state for adapter in status["adapters"]))
         yield adapters
+
+
+class RequestMetrics:
+    """Counts what was not answered as asked: KAITO's own counter for its rate limit, and every refusal by reason."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._rate_limited = Counter(
+            "kaito_ratelimit_rejected", "Requests refused because too many wait.", registry=registry
+        )
+        self._refused = Counter(
+            "kaito_requests_refused", "Requests that got a refusal, by reason.", ["reason"], registry=registry
+        )
+
+    def finished(self, refused_by: str) -> None:
+        """Count a request; `refused_by` is empty for one that was answered."""
+        if refused_by:
+            self._refused.labels(refused_by).inc()
+            if refused_by == "rate_limit":
+                self._rate_limited.inc()

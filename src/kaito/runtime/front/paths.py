@@ -1,0 +1,35 @@
+"""Which path is what: what needs no key, what makes the engine compute, and what is reached by nobody."""
+
+from kaito.runtime.front import probes
+
+PROBES = frozenset({*probes.LIVE_PATHS, probes.READY_PATH})
+"""Never counted, logged, refused, or asked for a key."""
+
+GENERATING = frozenset(
+    {
+        "/chat",
+        "/generative_scoring",
+        "/invocations",
+        "/pooling",
+        "/rerank",
+        "/score",
+        "/tokenize",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/messages",
+        "/v1/pooling",
+        "/v1/rerank",
+        "/v1/responses",
+        "/v1/score",
+        "/v2/rerank",
+    }
+)
+"""Paths under the limits on requests: KAITO's own list, and what vLLM has come to serve beside it."""
+
+_CLOSED = frozenset({"/is_scaling_elastic_ep", "/scale_elastic_ep", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
+
+
+def closed(path: str) -> bool:
+    """Say whether a path of vLLM's changes the server itself, unchecked: loading adapters from any folder, scaling."""
+    return path in _CLOSED or path == "/adapters" or path.startswith("/adapters/")
