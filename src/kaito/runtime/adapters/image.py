@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-FILES = ("adapter_config.json", "adapter_model.safetensors")
+from kaito.runtime.adapters.sources.unpacking import WANTED
+
 MODEL_ANNOTATION = "sh.kaito.model.name"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -72,7 +73,7 @@ def _write_layer(adapter: Path, blobs: Path) -> tuple[Blob, str]:
         with gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=file, mtime=0) as packed:
             hashed = _Hashed(packed)
             with tarfile.open(mode="w|", fileobj=hashed, format=tarfile.USTAR_FORMAT, bufsize=_CHUNK) as archive:
-                for name in FILES:
+                for name in WANTED:
                     _add(archive, adapter / name)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,6 +32,7 @@ class HubModel:
     repository: str
     revision: str
     cache: Path
+    allowed: tuple[str, ...] = ALLOWED
 
     def size(self) -> tuple[int, int]:
         """Return the bytes of all files, and of those that are here already. Raises HubError."""
@@ -72,7 +73,7 @@ class HubModel:
                 revision=self.revision,
                 cache_dir=self.cache,
                 endpoint=self.endpoint,
-                allow_patterns=list(ALLOWED),
+                allow_patterns=list(self.allowed),
                 ignore_patterns=list(IGNORED),
                 library_name="kaito",
                 library_version=__version__,

@@ -13,7 +13,7 @@ import aiohttp
 
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources.answers import refused
-from kaito.runtime.adapters.sources.limits import Patience, TransientError
+from kaito.runtime.adapters.sources.limits import Patience, Progress, TransientError
 from kaito.runtime.adapters.sources.partial import PartialFile, disk_error, partial_file
 
 Request = Callable[[Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
@@ -42,13 +42,14 @@ async def download(
     item: Item,
     folder: Path,
     patience: Patience,
-    came: Callable[[int], None],
+    came: Progress,
     use: Callable[[Path], None],
     *,
     random_fraction: Callable[[], float] = random.random,
 ) -> None:
-    """Get the whole file, call `use` with its path in a thread, and remove it. `came` is told the bytes so far.
+    """Get the whole file, call `use` with its path in a thread, and remove it.
 
+    `came` is told the bytes so far and all of them, 0 while unknown.
     What breaks is gone on with a few times; after that the file stays for the next call. Raises AdapterError, and
     whatever `use` raises.
     """
@@ -67,11 +68,11 @@ async def download(
             partial.remove()
 
 
-async def _go_on(item: Item, partial: PartialFile, came: Callable[[int], None]) -> None:
+async def _go_on(item: Item, partial: PartialFile, came: Progress) -> None:
     """Ask for what is missing and take it. Raises TransientError where that broke, else AdapterError."""
     if not (item.digest and partial.size and await _matches(item, partial)):
         async with item.request(_missing(item, partial)) as response:
-            _take_up(item, partial, response)
+            total = _take_up(item, partial, response)
             async for chunk in response.content.iter_chunked(_CHUNK):
                 if partial.size + len(chunk) > item.largest:
                     partial.remove()
@@ -80,11 +81,11 @@ async def _go_on(item: Item, partial: PartialFile, came: Callable[[int], None]) 
                     partial.append(chunk)
                 except OSError as error:
                     raise disk_error(error) from None
-                came(partial.size)
+                came(partial.size, total)
         if item.digest and not await _matches(item, partial):
             partial.begin()
             raise TransientError("DigestMismatch", f"{item.what} came with another content than its digest.")
-    came(partial.size)
+    came(partial.size, partial.size)
 
 
 def _missing(item: Item, partial: PartialFile) -> dict[str, str]:
@@ -95,8 +96,11 @@ def _missing(item: Item, partial: PartialFile) -> dict[str, str]:
     return {"Range": f"bytes={partial.size}-"} | ({} if item.digest else {"If-Range": version})
 
 
-def _take_up(item: Item, partial: PartialFile, response: aiohttp.ClientResponse) -> None:
-    """Look at the head of an answer: it goes on, or starts anew. Raises AdapterError for any other."""
+def _take_up(item: Item, partial: PartialFile, response: aiohttp.ClientResponse) -> int:
+    """Look at the head of an answer: it goes on, or starts anew. Return the size of the whole, 0 where it is not said.
+
+    Raises AdapterError for any other.
+    """
     if response.status == 206:
         match = _RANGE.match(response.headers.get("Content-Range", ""))
         if not match or int(match[1]) != partial.size:
@@ -110,7 +114,9 @@ def _take_up(item: Item, partial: PartialFile, response: aiohttp.ClientResponse)
         raise TransientError("SourceUnreachable", f"{item.what}: the server has no such part.")
     else:
         raise refused(response.status, item.what)
-    _check_size(item, partial, response.content_length or 0)
+    coming = response.content_length or 0
+    _check_size(item, partial, coming)
+    return partial.size + coming if coming else 0
 
 
 def _check_size(item: Item, partial: PartialFile, coming: int) -> None:

@@ -2,9 +2,11 @@
 
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources.fetched import Fetched, Place
+from kaito.runtime.adapters.sources.hub import fetch_from_hub
 from kaito.runtime.adapters.sources.oci.pull import pull
 from kaito.runtime.adapters.sources.partial import disk_error, remove_abandoned
-from kaito.runtime.adapters.sources.source import LocalFolder, OciImage, Source
+from kaito.runtime.adapters.sources.source import HubRepository, LocalFolder, OciImage, Source, Urls
+from kaito.runtime.adapters.sources.urls import fetch_urls
 
 
 async def fetch(source: Source, place: Place) -> Fetched:
@@ -20,8 +22,12 @@ async def fetch(source: Source, place: Place) -> Fetched:
     try:
         place.downloads.mkdir(parents=True, exist_ok=True)
         remove_abandoned(place.downloads)
-        if isinstance(source, OciImage):
-            return await pull(source, place)
+        match source:
+            case OciImage():
+                return await pull(source, place)
+            case Urls():
+                return await fetch_urls(source, place)
+            case HubRepository():
+                return await fetch_from_hub(source, place)
     except OSError as error:
         raise disk_error(error) from None
-    raise AdapterError("SourceNotAllowed", "Only images and folders are fetched.")

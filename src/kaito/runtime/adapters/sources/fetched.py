@@ -20,6 +20,7 @@ class Place:
 
     `into`: an empty folder, on the same disk as `downloads`, which keeps what is unfinished, over restarts too.
     `credentials`: one `<secret>.json` per pull secret. `private_sources`: URLs may lead into private networks.
+    `offline`: no hub is asked (what HF_HUB_OFFLINE said when the server started; later it only speaks to vLLM).
     """
 
     into: Path
@@ -29,6 +30,7 @@ class Place:
     patience: Patience = field(default_factory=Patience)
     progress: Progress = _nobody
     private_sources: bool = False
+    offline: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,11 +90,10 @@ def _locked(path: Path) -> tuple[Path, BinaryIO]:
 def remove_abandoned(folder: Path, now: float | None = None) -> None:
     """Remove what nobody went on with for a day. `now`: seconds since the epoch."""
     now = time.time() if now is None else now
-    for path in folder.glob(f"*{_SUFFIX}"):
+    for path in folder.iterdir():
         with suppress(OSError):
             if now - path.stat().st_mtime > ABANDONED_SECONDS:
-                path.with_suffix(".etag").unlink(missing_ok=True)
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def disk_error(error: OSError) -> AdapterError:

@@ -6,7 +6,9 @@ because an honest archive of an adapter has no such thing.
 
 import gzip
 import os
+import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +25,15 @@ WANTED = (CONFIG, WEIGHTS)
 """The files of an adapter, as PEFT writes and vLLM reads them."""
 
 _CHUNK = 1 << 20
-_LONGEST_READ = 16 << 20
+LONGEST_READ = 16 << 20
 """Most that a header may make its reader hold at once."""
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError, gzip.BadGzipFile)
+_BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, struct.error),
+    *(EOFError, ValueError, OverflowError, LookupError, RuntimeError),
+)
 
 
 class _Readable(Protocol):
@@ -46,7 +51,7 @@ class Unfolded:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, fewer only at the end."""
-        if not 0 <= size <= _LONGEST_READ:
+        if not 0 <= size <= LONGEST_READ:
             raise AdapterError("ArchiveInvalid", f"{self._what} has a header of {size} bytes.")
         content = self._source.read(size)
         self._position += len(content)

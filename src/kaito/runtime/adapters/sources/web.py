@@ -22,7 +22,7 @@ _HEADERS = {"User-Agent": "kaito", "Accept-Encoding": "identity"}
 
 def shown(url: URL) -> str:
     """Return a URL for messages: what a query or user information holds may be a secret."""
-    return str(url.with_user(None).with_query(None).with_fragment(None))
+    return f"{url.scheme}://{url.host_port_subcomponent or ''}{url.raw_path}"
 
 
 @dataclass
@@ -69,6 +69,7 @@ class Web:
                         yield response
                         return
                 following = _joined(url, target)
+                check_url(following, private=self.private)
                 if url.scheme == "https" and following.scheme == "http":
                     raise AdapterError("SourceNotAllowed", f"{shown(url)} leads from https to http.")
                 if following.origin() != url.origin():

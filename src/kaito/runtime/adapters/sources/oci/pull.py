@@ -47,7 +47,7 @@ async def _one(registry: Registry, layer: Layer, search: Search, place: Place, b
     def use(path: Path) -> None:
         search.look_into(layer, path, item.what)
 
-    def came(size: int) -> None:
-        place.progress(before + size, total)
+    def came(done: int, _: int) -> None:
+        place.progress(before + done, total)
 
     await download(item, place.downloads, place.patience, came, use)
