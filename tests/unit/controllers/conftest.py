@@ -1,21 +1,28 @@
 """Builders of the pictures that decisions are made from."""
 
+import asyncio
 import json
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 import yaml
 
-from kaito.api import Machine, Workspace
-from kaito.controllers.options import Settings
+from kaito.api import MACHINE, WORKSPACE, Machine, Workspace
+from kaito.api.crd import crds
+from kaito.apiserver import EmbeddedServer, ServerOptions
+from kaito.controllers import ControllerOptions, Settings, workspace_controller
 from kaito.controllers.workspace.claims import Claim, claim_name, read_machine
 from kaito.controllers.workspace.render import SPEC_ANNOTATION, pod_digest
 from kaito.controllers.workspace.slots import RANK_ANNOTATION
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.controllers.workspace.views import Deployment, Node, Pod
+from kaito.core import Client, Key, Kind, Manager, NotFoundError
+from kaito.core.kinds import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, NODE
 from kaito.presets import load_presets, load_skus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -169,3 +176,140 @@ def a() -> type[Builders]:
 @pytest.fixture
 def golden() -> Path:
     return Path(__file__).parent / "golden"
+
+
+PAGE_KEY = Key("default", "workspace-phi-3-mini")
+RAW = Kind(WORKSPACE.api_version, "Workspace", dict, "workspaces", True)
+MACHINES = Kind(MACHINE.api_version, "Machine", dict, "machines", False)
+PAGE = {
+    "apiVersion": "kaito.sh/v1alpha1",
+    "kind": "Workspace",
+    "metadata": {"name": "workspace-phi-3-mini", "namespace": "default"},
+    "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi-3"}}},
+    "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
+}
+
+
+class Stage:
+    """A server, a client that plays everybody else, and `running`, which runs the controller."""
+
+    page, key, raw = PAGE, PAGE_KEY, RAW
+
+    def __init__(self, server: EmbeddedServer, client: Client, audit: Path) -> None:
+        self.client = client
+        self.running = partial(running, server)
+        self._audit = audit
+
+    async def until(self, what, wanted, within=15):
+        """Wait until `wanted(await what())` holds, and return what it then is."""
+        found = None
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    found = await what()
+                    if wanted(found):
+                        return found
+                except NotFoundError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    async def workspace(self):
+        return await self.client.get(RAW, PAGE_KEY)
+
+    async def phase(self, name):
+        return await self.until(self.workspace, lambda it: it.get("status", {}).get("phase") == name)
+
+    async def machines(self):
+        return (await self.client.list(MACHINES)).items
+
+    def requests(self):
+        """Requests of the controller so far, watches and lists aside: method and path."""
+        rows = [json.loads(line) for line in self._audit.read_text().splitlines()]
+        return [row for row in rows if "kaito-controller" in json.dumps(row)]
+
+    async def launch(self):
+        """Play the provisioner: launched, node there, ready."""
+        [machine] = await self.until(self.machines, bool)
+        name = machine["metadata"]["name"]
+        status = {"providerID": f"local:///{name}", "conditions": [self._true("MachineLaunched")]}
+        await self._patch(MACHINES, Key("", name), status)
+        labels = machine["metadata"]["labels"]
+        await self.client.create(
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}}
+        )
+        await self._patch(
+            NODE,
+            Key("", name),
+            {"conditions": [self._true("Ready")], "allocatable": {"nvidia.com/gpu": "1"}, "capacity": {}},
+        )
+        every = ("MachineLaunched", "MachineRegistered", "MachineInitialized", "Ready")
+        await self._patch(MACHINES, Key("", name), {"nodeName": name, "conditions": [self._true(one) for one in every]})
+        return name
+
+    async def answer(self):
+        """Play the Deployment's controllers: one pod, available."""
+        deployment = await self.until(lambda: self.client.get(DEPLOYMENT, PAGE_KEY), bool)
+        status = {"replicas": 1, "availableReplicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+        status["observedGeneration"] = deployment["metadata"]["generation"]
+        await self._patch(DEPLOYMENT, PAGE_KEY, status)
+
+    async def _patch(self, kind, key, status):
+        await self.client.patch(kind, key, {"status": status}, subresource="status")
+
+    @staticmethod
+    def _true(condition):
+        return {
+            "type": condition,
+            "status": "True",
+            "reason": condition,
+            "message": "",
+            "lastTransitionTime": "2026-01-02T03:04:05Z",
+        }
+
+
+@asynccontextmanager
+async def running(server: EmbeddedServer, **changes):
+    """The controller, as its process runs it."""
+    options = ControllerOptions(settings=Settings(weights_cache_dir="/cache"))
+    settings = server.connection_settings
+    async with Manager.connect("kaito-controller", settings=settings, field_manager="kaito-controller") as manager:
+        manager.add(workspace_controller(manager, options, **changes))
+        await manager.start()
+        yield manager
+
+
+@pytest.fixture
+async def server(tmp_path):
+    options = ServerOptions(audit_log_path=tmp_path / "audit.log")
+    async with EmbeddedServer.start(options=options) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server):
+    client = await Client.connect(server.connection_settings, field_manager="test", user_agent="test")
+    for crd in crds():
+        await client.create(crd)
+    for crd in crds():
+        key = Key("", crd["metadata"]["name"])
+        async with asyncio.timeout(10):
+            while True:
+                found = await client.get(CUSTOM_RESOURCE_DEFINITION, key)
+                conditions = found.get("status", {}).get("conditions", [])
+                if any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
+                    break
+                await asyncio.sleep(0.02)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def cluster(server, client, tmp_path):
+    """A stage on which the controller does not run yet."""
+    return Stage(server, client, tmp_path / "audit.log")
+
+
+@pytest.fixture
+async def stage(cluster):
+    async with cluster.running():
+        yield cluster

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from kaito.api import MACHINE, WORKSPACE, WORKSPACE_LABEL, WORKSPACE_NAMESPACE_LABEL
+from kaito.contracts import ADMIN_PORT
 from kaito.controllers.options import ControllerOptions
 from kaito.controllers.workspace.act import Actor
 from kaito.controllers.workspace.credentials import CredentialCopier
@@ -22,12 +23,12 @@ from kaito.presets import load_presets, load_skus
 TOKEN_BYTES = 32
 
 
-def workspace_controller(manager: Manager, options: ControllerOptions) -> Controller:
+def workspace_controller(manager: Manager, options: ControllerOptions, admin_port: int = ADMIN_PORT) -> Controller:
     """Return the controller of Workspaces, wired to a manager that was not started yet."""
     load_templates()
     for kind in (POD, NODE, DEPLOYMENT, SERVICE, CONFIG_MAP):
         manager.caching(kind, labels=WORKSPACE_LABEL)
-    servers = Servers(manager.client, manager.clock, lambda key: controller.enqueue(key))
+    servers = Servers(manager.client, manager.clock, lambda key: controller.enqueue(key), admin_port)
     credentials = CredentialCopier(manager.client, manager.clock, lambda key: controller.enqueue(key))
     reconciler = WorkspaceReconciler(
         gatherer=Gatherer(manager.cache, options.settings, load_presets(), load_skus()),
