@@ -24,8 +24,9 @@ class Authorization:
         self._web = web
         self._candidates: list[Credential | None] = list(credentials) or [None]
         self._scope = scope
-        self._position = -1
+        self._position = 0
         self._challenge: tuple[str, dict[str, str]] | None = None
+        self._sent = False
         self._worked = False
         self.headers: dict[str, str] = {}
 
@@ -38,13 +39,14 @@ class Authorization:
         self._challenge = _challenge(answer.headers.getall("WWW-Authenticate", [])) or self._challenge
         if self._challenge is None:
             return False
-        if not self._worked:
+        if self._sent and not self._worked:
             self._position += 1
-        self._worked = False
+        self._sent = self._worked = False
         while self._position < len(self._candidates):
-            header = await self._header(*self._challenge, self._candidates[max(self._position, 0)], endpoint)
+            header = await self._header(*self._challenge, self._candidates[self._position], endpoint)
             if header:
                 self.headers = {"Authorization": header}
+                self._sent = True
                 return True
             self._position += 1
         return False
