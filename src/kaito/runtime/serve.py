@@ -28,7 +28,7 @@ from kaito.runtime.config import (
     parse_config_file,
 )
 from kaito.runtime.failure import FatalError
-from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, listen
+from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRing, listen
 from kaito.runtime.logs import configure_logging, write_vllm_logging
 from kaito.runtime.status import ServerState, StatusBoard
 from kaito.runtime.status.metrics import RuntimeCollector
@@ -90,6 +90,7 @@ def make_plan(options: ServeOptions, weights: Weights | None = None) -> Plan:
 
     `weights`: what is known of them, if it is more than `--model` tells.
     """
+    KeyRing(options.api_keys_file)  # what is wrong with it is known before minutes of loading
     file = _read_config_file(options.config_file)
     weights = weights or inspect_weights(options.model)
     catalogue = read_catalogue(options.adapters_dir, weights.config)

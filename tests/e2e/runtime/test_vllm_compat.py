@@ -61,6 +61,9 @@ def test_a_vllm_that_moved_something_is_named(monkeypatch: pytest.MonkeyPatch) -
     [
         ("--max-modl-len=4", "", r"knows --max-modl-len\. Did you mean --max-model-len"),
         ("--max-model-len=many", "", "vLLM does not take its flags"),
+        ("", "vllm:\n  dtype: auto\n  max-num-seqs: many\n", "vLLM does not take line 3 .*max-num-seqs.*many"),
+        ("", "vllm:\n  tensor-parallel-size: 1.5\n", "vLLM does not take line 2 .*tensor-parallel-size"),
+        ("", "vllm:\n  dtype: float7\n", "vLLM does not take line 2 .*dtype.*float7"),
         ("", "vllm:\n  max-modl-len: 4\n", "Line 2 .* max-modl-len"),
         ("--enable-auto-tool-choice", "", "vLLM does not take its flags"),
     ],

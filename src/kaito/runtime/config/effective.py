@@ -8,6 +8,7 @@ from kaito.runtime.config.environment import missing, serving_environment
 from kaito.runtime.config.flags import Flag, Flags
 from kaito.runtime.config.hardware import Hardware
 from kaito.runtime.config.options import ServeOptions
+from kaito.runtime.config.policy import check_policy
 from kaito.runtime.failure import FatalError
 from kaito.runtime.weights import Weights
 
@@ -34,7 +35,6 @@ _GPU_ONLY = (
 )
 _COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "cc")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told otherwise
-_OURS_ALONE = ("model", "host", "port")
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,10 @@ def effective_config(
     """Put together what vLLM is started with. Pure.
 
     The config file beats the command line, as upstream's does. `adapter_ranks` are the ranks of the adapters found:
-    LoRA is turned on for them where no flag decides it. Raises InvalidConfigFile and NotEnoughMemory.
+    LoRA is turned on for them where no flag decides it. Raises InvalidFlag, InvalidConfigFile and NotEnoughMemory.
     """
-    for name in _OURS_ALONE:
-        if line := file.line_of(name):
-            raise FatalError(
-                "InvalidConfigFile",
-                f"Line {line} of the inference config sets {name}, which the pod's own command line decides.",
-                remedy="Remove the line.",
-            )
-    remarks = list(file.remarks)
+    check_policy(options.vllm, file, environment)
+    remarks = [*options.remarks, *file.remarks]
     flags = options.vllm.replace(*file.flags)
     flags = flags.default(Flag("shutdown-timeout", (str(int(options.grace_seconds)),)), Flag("no-use-tqdm-on-load"))
     names = _served_names(flags, weights, options.workspace, adapters=len(adapter_ranks))

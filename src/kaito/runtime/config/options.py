@@ -27,7 +27,11 @@ EXAMPLE = """example:
 Flags that are not listed here are vLLM's own and are passed on (see `vllm serve --help`).
 """
 
-_IGNORED = ("--kaito-max-probe-steps", "--kaito-kv-cache-cpu-memory-utilization")
+_WITHOUT_EFFECT = {
+    "--kaito-max-probe-steps": "vLLM finds the longest context that fits by itself (--max-model-len=auto)",
+    "--kaito-kv-cache-cpu-memory-utilization": "KV cache offload is off; --kv-offloading-size turns it on",
+}
+"""KAITO's own flags that are taken for its command lines' sake, and why they do nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class ServeOptions:
     canary_deadline_seconds: float = CANARY_DEADLINE_SECONDS
     log_level: str = "info"
     print_effective_config: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def add_serve_flags(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +113,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--print-effective-config", action="store_true", help="print what vLLM would be started with, as JSON, and exit"
     )
-    for flag in _IGNORED:
+    for flag in _WITHOUT_EFFECT:
         add(flag, help=argparse.SUPPRESS)
 
 
@@ -189,6 +194,11 @@ def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: d
         canary_deadline_seconds=known.canary_deadline_seconds,
         log_level=known.log_level,
         print_effective_config=known.print_effective_config,
+        remarks=tuple(
+            f"{flag} has no effect: {why}"
+            for flag, why in _WITHOUT_EFFECT.items()
+            if getattr(known, flag.removeprefix("--").replace("-", "_")) is not None
+        ),
     )
 
 

@@ -2,12 +2,16 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from kaito.runtime.config import ConfigFile, EffectiveConfig
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.failure import FatalError
+
+_NAMED = re.compile(r"argument (?:-[^-/]+/)*--([a-z0-9-]+)")
+"""How argparse begins what it has against the value of a flag."""
 
 KEY_VARIABLE = "VLLM_API_KEY"
 """Where vLLM finds an API key that no flag gives."""
@@ -21,6 +25,14 @@ def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namesp
         _check_known(flag.name, known, file)
 
     def refuse(message: str) -> NoReturn:
+        named = _NAMED.match(message)
+        line = file.line_of(named[1]) if named else None
+        if line is not None:
+            raise FatalError(
+                "InvalidConfigFile",
+                f"vLLM does not take line {line} of the inference config: {message}.",
+                remedy="Correct the ConfigMap (key inference_config.yaml) and apply it again.",
+            )
         raise FatalError(
             "InvalidFlag",
             f"vLLM does not take its flags: {message}.",

@@ -40,10 +40,9 @@ def test_the_file_beats_the_command_line() -> None:
     assert sum(flag.name == "max-model-len" for flag in config.flags) == 1
 
 
-@pytest.mark.parametrize("name", ["model", "host", "port"])
-def test_the_file_cannot_move_the_server(name: str) -> None:
-    with pytest.raises(FatalError, match=f"Line 2 .* sets {name}"):
-        effective(file=f"vllm:\n  {name}: 1\n")
+def test_what_has_no_effect_any_more_is_taken_with_a_remark() -> None:
+    config = effective(remarks=("--kaito-max-probe-steps has no effect",), file="max_probe_steps: 6\n")
+    assert [remark.split(" ")[0] for remark in config.remarks[:2]] == ["--kaito-max-probe-steps", "line"]
 
 
 def test_without_a_gpu_its_flags_are_left_out_and_the_log_says_so() -> None:

@@ -32,8 +32,28 @@ def test_ports_and_host_have_the_contracts_defaults() -> None:
     assert options("--model=/w", "--host=::1", environment={contracts.BIND_HOST_VARIABLE: "1.1.1.1"}).host == "::1"
 
 
-def test_flags_of_older_releases_are_taken() -> None:
-    assert options("--model=/w", "--kaito-max-probe-steps=6", "--kaito-disable-rate-limit").vllm == ()
+def test_flags_of_upstream_without_effect_are_taken_with_a_remark() -> None:
+    found = options("--model=/w", "--kaito-max-probe-steps=6", "--kaito-kv-cache-cpu-memory-utilization", "0.5")
+    assert found.vllm == ()
+    assert [remark.split(" ")[0] for remark in found.remarks] == [
+        "--kaito-max-probe-steps",
+        "--kaito-kv-cache-cpu-memory-utilization",
+    ]
+    assert options("--model=/w").remarks == ()
+
+
+def test_the_limits_on_requests_have_defaults_and_can_be_set() -> None:
+    found = options("--model=/w")
+    assert (found.drain_delay_seconds, found.grace_seconds, found.request_timeout_seconds) == (5, 30, 0)
+    assert (found.max_body_bytes, found.api_keys_file, found.disable_rate_limit) == (8 * 2**20, None, False)
+    found = options("--model=/w", "--kaito-max-body-bytes=9", "--kaito-disable-rate-limit", "--kaito-canary-seconds=0")
+    assert (found.max_body_bytes, found.disable_rate_limit, found.canary_seconds) == (9, True, 0)
+
+
+@pytest.mark.parametrize("flag", ["--kaito-drain-delay-seconds=-1", "--kaito-max-body-bytes=0", "--port=70000"])
+def test_a_value_that_means_nothing_is_refused(flag: str) -> None:
+    with pytest.raises(SystemExit):
+        options("--model=/w", flag)
 
 
 def test_a_missing_model_is_refused() -> None:
