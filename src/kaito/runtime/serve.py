@@ -18,7 +18,11 @@ import structlog
 from prometheus_client import REGISTRY
 
 from kaito import __version__
-from kaito.runtime.adapters import Catalogue, read_catalogue
+from kaito.runtime.adapters.check import read_base
+from kaito.runtime.adapters.first_look import ranks_found
+from kaito.runtime.adapters.follower import Places
+from kaito.runtime.adapters.service import AdapterService
+from kaito.runtime.adapters.sizing import LoraSize, lora_size
 from kaito.runtime.config import (
     ConfigFile,
     EffectiveConfig,
@@ -46,8 +50,18 @@ class Plan:
 
     file: ConfigFile
     weights: Weights
-    catalogue: Catalogue
     config: EffectiveConfig
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What runs beside the serving thread. `scratch` is a folder that goes with the process."""
+
+    board: StatusBoard
+    background: BackgroundLoop
+    early: EarlyAnswers
+    adapters: AdapterService
+    scratch: Path
 
 
 class Terminated(KeyboardInterrupt):
@@ -93,16 +107,24 @@ def make_plan(options: ServeOptions, weights: Weights | None = None) -> Plan:
     KeyRing(options.api_keys_file)  # what is wrong with it is known before minutes of loading
     file = _read_config_file(options.config_file)
     weights = weights or inspect_weights(options.model)
-    catalogue = read_catalogue(options.adapters_dir, weights.config)
     config = effective_config(
         options,
         file,
         inspect_hardware(os.environ),
         weights,
-        adapter_ranks=tuple(adapter.rank for adapter in catalogue.adapters),
+        lora=_room_for_adapters(options),
         environment=os.environ,
     )
-    return Plan(file, weights, catalogue, config)
+    return Plan(file, weights, config)
+
+
+def _room_for_adapters(options: ServeOptions) -> LoraSize | None:
+    """Return the room for adapters; None where nothing says that any may come."""
+    sources = (options.adapters_dir, options.adapter_set_file, options.adapter_store, options.admin_token_file)
+    if not any(sources) and options.vllm.get("enable-lora") is None:
+        return None
+    found = ranks_found(options.adapters_dir, options.adapter_set_file)
+    return lora_size(found, together=bool(options.workspace))
 
 
 def _serve_on(
@@ -117,7 +139,9 @@ def _serve_on(
     collector = RuntimeCollector(board)
     REGISTRY.register(collector)
     early = EarlyAnswers(board, REGISTRY)
-    admin = AdminServer(board, REGISTRY, options.admin_token_file)
+    scratch = tempfile.TemporaryDirectory(prefix="kaito-runtime-", ignore_cleanup_errors=True)
+    adapters = _adapters(options, plan, board, Path(scratch.name))
+    admin = AdminServer(board, REGISTRY, options.admin_token_file, adapters)
     try:
         background.call(early.start(listener))
         if options.admin_port:
@@ -127,7 +151,7 @@ def _serve_on(
         )
         if failure or plan is None:
             raise failure or AssertionError
-        _run(listener, options, plan, board, background, early)
+        _run(listener, options, plan, Beside(board, background, early, adapters, Path(scratch.name)))
     except FatalError as error:
         board.fail(error.status())
         _end_engine()
@@ -136,49 +160,61 @@ def _serve_on(
     finally:
         REGISTRY.unregister(collector)
         _end_engine()
+        background.call(adapters.stop())
         background.call(early.stop())
         background.call(admin.stop())
         background.stop()
+        scratch.cleanup()
     _log.info("ended")
     return 0
 
 
-def _run(
-    listener: socket.socket,
-    options: ServeOptions,
-    plan: Plan,
-    board: StatusBoard,
-    background: BackgroundLoop,
-    early: EarlyAnswers,
-) -> None:
+def _adapters(options: ServeOptions, plan: Plan | None, board: StatusBoard, scratch: Path) -> AdapterService:
+    """Return what manages the adapters. A store that cannot be written to costs its content, never the server."""
+    store = options.adapter_store or scratch / "adapters"
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=store).close()
+    except OSError as error:
+        _log.warning("adapters are not kept over restarts: the store cannot be written to", why=str(error))
+        store = scratch / "adapters"
+        store.mkdir()
+    names = plan.config.names if plan else ()
+    return AdapterService(
+        board,
+        Places(store, options.adapters_dir, options.adapter_set_file, options.adapter_credentials_dir),
+        workspace="" if options.workspace in names else options.workspace,
+        taken={name for name in (*names, options.workspace) if name},
+    )
+
+
+def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Beside) -> None:
     """Get the model, import vLLM in the environment it needs, and serve."""
+    board, background = beside.board, beside.background
     if plan.weights.kind == "hub":
         options, plan = _fetch(options, plan, board)
     for remark in plan.config.remarks:
         _log.info("adjusted", remark=remark)
-    for refused in plan.catalogue.refused:
-        board.adapter(refused)
-        _log.warning("adapter refused", **refused)
     _log.info("weights", kind=plan.weights.kind, says=plan.weights.sentence(), bytes=plan.weights.total_bytes)
+    background.call(beside.adapters.start(read_base(Path(options.model), plan.config.names)))
     board.enter(board.state.stage, "importing vLLM")
-    with tempfile.TemporaryDirectory(prefix="kaito-runtime-") as folder:
-        os.environ.update(plan.config.environment)
-        os.environ.update(write_vllm_logging(Path(folder), options.log_level))
-        compat = _import_vllm()
-        import uvloop
+    os.environ.update(plan.config.environment)
+    os.environ.update(write_vllm_logging(beside.scratch, options.log_level))
+    compat = _import_vllm()
+    import uvloop
 
-        from kaito.runtime.engine.arguments import vllm_arguments
-        from kaito.runtime.engine.server import Serving
-        from kaito.runtime.engine.server import serve as serve_vllm
+    from kaito.runtime.engine.arguments import vllm_arguments
+    from kaito.runtime.engine.server import Serving
+    from kaito.runtime.engine.server import serve as serve_vllm
 
-        compat.self_test(_log.info)
-        arguments = vllm_arguments(plan.config, plan.file)
-        compat.configure_logging_from_args(arguments)
-        _log.info("starting vLLM", flags=plan.config.flags.shown())
-        serving = Serving(
-            options, plan.config, plan.weights, plan.catalogue.adapters, arguments, board, clock=time.monotonic
-        )
-        uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, early.stop())))
+    compat.self_test(_log.info)
+    arguments = vllm_arguments(plan.config, plan.file)
+    compat.configure_logging_from_args(arguments)
+    _log.info("starting vLLM", flags=plan.config.flags.shown())
+    serving = Serving(
+        options, plan.config, plan.weights, beside.adapters, background, arguments, board, clock=time.monotonic
+    )
+    uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, beside.early.stop())))
 
 
 def _fetch(options: ServeOptions, plan: Plan, board: StatusBoard) -> tuple[ServeOptions, Plan]:
@@ -254,8 +290,6 @@ def _print(plan: Plan, write: Callable[[str], Any]) -> int:
         "remarks": list(plan.config.remarks),
         "weights": plan.weights.about(),
         "models": list(plan.config.names) or [plan.weights.source],
-        "adapters": [{"name": adapter.name, "rank": adapter.rank} for adapter in plan.catalogue.adapters],
-        "refusedAdapters": list(plan.catalogue.refused),
     }
     write(json.dumps(content, indent=2) + "\n")
     return 0

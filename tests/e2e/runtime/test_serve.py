@@ -140,7 +140,7 @@ def test_status_tells_stage_weights_and_every_adapter_with_its_reason(ready: Run
         "pirate": ("Ready", ""),
         "cut": ("Failed", "WeightsInvalid"),
         "empty": ("Failed", "ConfigMissing"),
-        "wide": ("Failed", "RankTooLarge"),
+        "wide": ("Failed", "RankAboveSlot"),
     }
     assert set(status["stageSeconds"]) == {"importing", "loading", "warming", "ready"}
 

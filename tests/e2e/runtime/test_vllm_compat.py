@@ -5,9 +5,11 @@ import pytest
 NAMES = (
     "AsyncLLM",
     "AsyncMPClient",
-    "ErrorResponse",
+    "BaseModelPath",
     "FlexibleArgumentParser",
-    "LoadLoRAAdapterRequest",
+    "LoRARequest",
+    "ModelCard",
+    "ModelPermission",
     "OpenAIServingModels",
     "build_app",
     "build_async_engine_client",
@@ -81,6 +83,7 @@ def test_a_flag_that_vllm_does_not_take_is_refused_in_one_line(argv: str, file: 
 
 
 def test_vllm_takes_every_flag_that_is_added_on_a_cpu() -> None:
+    from kaito.runtime.adapters.sizing import lora_size
     from kaito.runtime.config import Flags, Hardware, ServeOptions, effective_config, parse_config_file
     from kaito.runtime.engine.arguments import vllm_arguments
     from kaito.runtime.weights import Weights
@@ -89,7 +92,7 @@ def test_vllm_takes_every_flag_that_is_added_on_a_cpu() -> None:
     file = parse_config_file("vllm:\n  enable-prefix-caching: false\n  max-model-len: 2048\n")
     hardware = Hardware(accelerator=False, cores=2, bfloat16=False, available_memory=0)
     weights = Weights("stand-in", "/w", preset="phi")
-    config = effective_config(options, file, hardware, weights, adapter_ranks=(8,), environment={})
+    config = effective_config(options, file, hardware, weights, lora=lora_size((8,), together=False), environment={})
     arguments = vllm_arguments(config, file)
     assert (arguments.max_model_len, arguments.enable_prefix_caching, arguments.enable_lora) == (2048, False, True)
     assert arguments.served_model_name == ["phi"]

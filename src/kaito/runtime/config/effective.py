@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kaito.runtime.adapters.sizing import LoraSize
 from kaito.runtime.config.config_file import ConfigFile
 from kaito.runtime.config.environment import missing, serving_environment
 from kaito.runtime.config.flags import Flag, Flags
@@ -11,9 +12,6 @@ from kaito.runtime.config.options import ServeOptions
 from kaito.runtime.config.policy import check_policy
 from kaito.runtime.failure import FatalError
 from kaito.runtime.weights import Weights
-
-LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Values of `--max-lora-rank` that vLLM takes and that an adapter can need."""
 
 GIB = 2**30
 
@@ -59,22 +57,22 @@ def effective_config(
     hardware: Hardware,
     weights: Weights,
     *,
-    adapter_ranks: tuple[int, ...] = (),
+    lora: LoraSize | None = None,
     environment: Mapping[str, str],
 ) -> EffectiveConfig:
     """Put together what vLLM is started with. Pure.
 
-    The config file beats the command line, as upstream's does. `adapter_ranks` are the ranks of the adapters found:
+    The config file beats the command line, as upstream's does. `lora` is the room for adapters where any may come:
     LoRA is turned on for them where no flag decides it. Raises InvalidFlag, InvalidConfigFile and NotEnoughMemory.
     """
     check_policy(options.vllm, file, environment)
     remarks = [*options.remarks, *file.remarks]
     flags = options.vllm.replace(*file.flags)
     flags = flags.default(Flag("shutdown-timeout", (str(int(options.grace_seconds)),)), Flag("no-use-tqdm-on-load"))
-    names = _served_names(flags, weights, options.workspace, adapters=len(adapter_ranks))
+    names = _served_names(flags, weights)
     flags = flags.replace(Flag("served-model-name", names)) if names else flags
-    if adapter_ranks:
-        flags = _with_lora(flags, adapter_ranks, remarks)
+    if lora is not None:
+        flags = _with_lora(flags, lora, remarks)
     if not hardware.accelerator:
         flags = _for_cpu(flags, hardware, weights, remarks)
         _check_memory(hardware, weights)
@@ -89,24 +87,26 @@ def effective_config(
     )
 
 
-def _served_names(flags: Flags, weights: Weights, workspace: str, *, adapters: int) -> tuple[str, ...]:
-    """Return the names of the base model: the preset, and the Workspace's own while it has no adapter to add."""
+def _served_names(flags: Flags, weights: Weights) -> tuple[str, ...]:
+    """Return the names of the base model. The Workspace's own is not among them: it asks all adapters together."""
     given = flags.get("served-model-name")
     own = {"stand-in": (weights.preset,), "hub": (weights.source,)}  # a folder's name says nothing
-    names = given.values if given else own.get(weights.kind, ())
-    if workspace and not adapters and names and workspace not in names:
-        return (*names, workspace)
-    return names
+    return given.values if given else own.get(weights.kind, ())
 
 
-def _with_lora(flags: Flags, ranks: tuple[int, ...], remarks: list[str]) -> Flags:
-    if flags.get("enable-lora", "no-enable-lora") is not None:
+def _with_lora(flags: Flags, size: LoraSize, remarks: list[str]) -> Flags:
+    """Turn LoRA on and give it room, as far as no flag says how much."""
+    if flags.get("no-enable-lora") is not None:
         return flags
-    rank = next((allowed for allowed in LORA_RANKS if allowed >= max(ranks)), LORA_RANKS[-1])
-    count = str(len(ranks))
-    remarks.append(f"LoRA is on: {count} adapter(s) found, of rank {max(ranks)} at most")
-    added = Flags((Flag("enable-lora"), Flag("max-lora-rank", (str(rank),)), Flag("max-loras", (count,))))
-    return flags.default(*added, Flag("max-cpu-loras", (count,)))
+    if flags.get("enable-lora") is None:
+        remarks.append(f"LoRA is on: adapters may come, up to rank {size.rank} and {size.slots} at a time")
+    slots = int(flags.value("max-loras") or size.slots)
+    return flags.default(
+        Flag("enable-lora"),
+        Flag("max-lora-rank", (str(size.rank),)),
+        Flag("max-loras", (str(slots),)),
+        Flag("max-cpu-loras", (str(max(size.cpu_slots, slots)),)),
+    )
 
 
 def _for_cpu(flags: Flags, hardware: Hardware, weights: Weights, remarks: list[str]) -> Flags:

@@ -21,6 +21,9 @@ CANARY_DEADLINE_SECONDS = 60.0
 MAX_BODY_BYTES = 8 * 2**20
 """A context of 128k tokens is about half a megabyte of text; images and audio need more."""
 
+ADAPTER_WAIT_SECONDS = 20.0
+"""How long readiness waits for the adapters that are wanted at the start; those that take longer come later."""
+
 EXAMPLE = """example:
   kaito-runtime serve --model=/workspace/weights --served-model-name=phi-3-mini-4k-instruct --port=5000
 
@@ -44,6 +47,10 @@ class ServeOptions:
     port: int = contracts.SERVING_PORT
     adapters_dir: Path | None = None
     config_file: Path | None = None
+    adapter_set_file: Path | None = None
+    adapter_store: Path | None = None
+    adapter_credentials_dir: Path | None = None
+    adapter_wait_seconds: float = ADAPTER_WAIT_SECONDS
     admin_port: int = contracts.ADMIN_PORT
     admin_token_file: Path | None = None
     workspace: str = ""
@@ -71,7 +78,35 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         dest="adapters_dir",
         type=Path,
         metavar="DIR",
-        help="folder of LoRA adapters, one sub-folder each",
+        help="folder of LoRA adapters, one sub-folder each; followed",
+    )
+    add(
+        contracts.ADAPTER_SET_FLAG,
+        dest="adapter_set_file",
+        type=Path,
+        metavar="FILE",
+        help="JSON that says which adapters are wanted and where they come from; followed",
+    )
+    add(
+        contracts.ADAPTER_STORE_FLAG,
+        dest="adapter_store",
+        type=Path,
+        metavar="DIR",
+        help="folder where adapters are kept by content, over restarts (default: a temporary one)",
+    )
+    add(
+        contracts.ADAPTER_CREDENTIALS_FLAG,
+        dest="adapter_credentials_dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with one <secret>.json per pull secret",
+    )
+    add(
+        "--kaito-adapter-wait-seconds",
+        dest="adapter_wait_seconds",
+        type=_seconds,
+        default=ADAPTER_WAIT_SECONDS,
+        help="how long readiness waits for the first adapters (default: %(default)s)",
     )
     add(
         contracts.CONFIG_FLAG,
@@ -180,6 +215,10 @@ def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: d
         host=environment.get(contracts.BIND_HOST_VARIABLE, "") if known.host is None else known.host,
         port=known.port,
         adapters_dir=known.adapters_dir,
+        adapter_set_file=known.adapter_set_file,
+        adapter_store=known.adapter_store,
+        adapter_credentials_dir=known.adapter_credentials_dir,
+        adapter_wait_seconds=known.adapter_wait_seconds,
         config_file=known.config_file,
         admin_port=known.admin_port,
         admin_token_file=known.admin_token_file,

@@ -13,21 +13,22 @@ import structlog
 import uvicorn
 from prometheus_client import REGISTRY
 
-from kaito.runtime.adapters import Adapter
+from kaito.runtime.adapters.service import AdapterService
 from kaito.runtime.chat import ChatRoute
 from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
-from kaito.runtime.engine.adapters import load_adapters, load_workspace_name
 from kaito.runtime.engine.arguments import KEY_VARIABLE, requested_keys
 from kaito.runtime.engine.causes import engine_failure
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
+from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
 from kaito.runtime.engine.processes import cpu_seconds_of_children
 from kaito.runtime.engine.pulse import Pulse
 from kaito.runtime.engine.warm_up import look_at, warm_up
 from kaito.runtime.engine.watch import Watch
 from kaito.runtime.failure import FatalError
-from kaito.runtime.front import Gate, KeyRing, Limits, Rules, asgi
+from kaito.runtime.front import BackgroundLoop, Gate, KeyRing, Limits, Rules, asgi
+from kaito.runtime.front.pins import Pins
 from kaito.runtime.logs import recorded_cause
 from kaito.runtime.status import StatusBoard
 from kaito.runtime.status.metrics import RequestMetrics
@@ -43,7 +44,8 @@ class Serving:
     options: ServeOptions
     config: EffectiveConfig
     weights: Weights
-    adapters: tuple[Adapter, ...]
+    adapters: AdapterService
+    background: BackgroundLoop
     arguments: Any
     board: StatusBoard
     clock: Callable[[], float]
@@ -80,6 +82,7 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
             )
         finally:
             following.cancel()
+            await serving.background.ask(serving.adapters.detach())
         # Every request has ended. In this thread, so that the engine's reader is cancelled before it can complain.
         engine.shutdown(timeout=0)
 
@@ -159,20 +162,17 @@ async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse,
     board, options = serving.board, serving.options
     base = _base(serving)
     scope = _own_scope(options)
+    pins = Pins()
     models = application.state.openai_serving_models
-    served = await load_adapters(
-        models,
-        serving.adapters,
-        largest_rank=serving.config.lora_rank,
-        report=board.adapter,
+    lora = LoraEngine(engine, models, pins, largest_rank=serving.config.lora_rank)
+    await serving.background.ask(
+        serving.adapters.attach(LoraEngineElsewhere(lora), lora.taken, options.adapter_wait_seconds)
     )
-    aliases = await load_workspace_name(models, serving.adapters, served, options.workspace)
     board.enter("warming", "asking the model once")
     about = await look_at(application, scope, base)
-    await warm_up(application, scope, [base, *served, *aliases], about)
-    chat = ChatRoute(
-        application, about, lambda: asked_by_default(options.workspace, [*serving.config.names, *aliases], base, served)
-    )
+    await warm_up(application, scope, [base, *lora.adapters], about)
+    together = [options.workspace] if options.workspace else []
+    chat = ChatRoute(application, about, lambda: asked_by_default(options.workspace, together, base, lora.adapters))
 
     async def healthy() -> bool:
         return not engine.errored
@@ -182,6 +182,7 @@ async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse,
         board,
         healthy=healthy,
         routes={"/chat": chat},
+        pins=pins,
         about=serving.weights.about(),
         clock=serving.clock,
         metrics=RequestMetrics(REGISTRY),

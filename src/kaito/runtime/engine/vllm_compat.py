@@ -14,10 +14,11 @@ from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.api_server.entry import build_async_engine_client
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.entrypoints.openai.models.protocol import BaseModelPath
 from vllm.entrypoints.openai.models.serving import OpenAIServingModels
-from vllm.entrypoints.serve.engine.protocol import ErrorResponse
-from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest
+from vllm.entrypoints.serve.engine.protocol import ModelCard, ModelPermission
 from vllm.logger import configure_logging_from_args
+from vllm.lora.request import LoRARequest
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.core_client import AsyncMPClient
@@ -30,9 +31,11 @@ __all__ = [
     "VERSION",
     "AsyncLLM",
     "AsyncMPClient",
-    "ErrorResponse",
+    "BaseModelPath",
     "FlexibleArgumentParser",
-    "LoadLoRAAdapterRequest",
+    "LoRARequest",
+    "ModelCard",
+    "ModelPermission",
     "OpenAIServingModels",
     "build_app",
     "build_async_engine_client",
@@ -79,14 +82,20 @@ SURFACE: Mapping[str, Expectation] = MappingProxyType(
                 "get_num_queued_tokens",
                 "get_num_unfinished_requests",
                 "get_supported_tasks",
+                "list_loras",
+                "remove_lora",
                 "shutdown",
             ),
         ),
         "AsyncMPClient": Expectation(AsyncMPClient, members=("get_output_async",)),
-        "ErrorResponse": Expectation(ErrorResponse, fields=("error",)),
+        "BaseModelPath": Expectation(BaseModelPath, parameters=("name", "model_path")),
         "FlexibleArgumentParser": Expectation(FlexibleArgumentParser, members=("parse_args", "error")),
-        "LoadLoRAAdapterRequest": Expectation(LoadLoRAAdapterRequest, fields=("lora_name", "lora_path")),
-        "OpenAIServingModels": Expectation(OpenAIServingModels, members=("is_base_model", "load_lora_adapter")),
+        "LoRARequest": Expectation(LoRARequest, parameters=("lora_name", "lora_int_id", "lora_path")),
+        "ModelCard": Expectation(ModelCard, fields=("id", "root", "parent", "permission")),
+        "ModelPermission": Expectation(ModelPermission, fields=("id",)),
+        "OpenAIServingModels": Expectation(
+            OpenAIServingModels, members=("is_base_model", "model_name", "show_available_models")
+        ),
         "build_app": Expectation(build_app, parameters=("args", "supported_tasks", "model_config")),
         "build_async_engine_client": Expectation(build_async_engine_client, parameters=("args",)),
         "configure_logging_from_args": Expectation(configure_logging_from_args, parameters=("args",)),

@@ -21,6 +21,10 @@ class BackgroundLoop:
         """Run a coroutine there and return its result. Raises what it raises; TimeoutError after `limit` seconds."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(limit)
 
+    async def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there and return its result to a coroutine of another loop. Raises what it raises."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Start a coroutine there."""
         asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from kaito.contracts import AdapterStatus, FailureStatus, RuntimeStatus, Stage
+from kaito.contracts import AdapterSetInForce, AdapterStatus, FailureStatus, RuntimeStatus, Stage
 from kaito.runtime.status.stage import ServerState
 
 
@@ -45,9 +45,9 @@ class StatusBoard:
         """Record bytes of the weights."""
         self._change(lambda state: state.with_weights(loaded=loaded, total=total))
 
-    def adapter(self, adapter: AdapterStatus) -> None:
-        """Record an adapter."""
-        self._change(lambda state: state.with_adapter(adapter))
+    def adapters(self, adapters: tuple[AdapterStatus, ...], in_force: AdapterSetInForce | None) -> None:
+        """Record all adapters, and which set they follow."""
+        self._change(lambda state: state.with_adapters(adapters, in_force))
 
     async def wait_beyond(self, sequence: int, limit: float) -> RuntimeStatus:
         """Return the status as soon as its number exceeds `sequence`, or after `limit` seconds as it then is."""

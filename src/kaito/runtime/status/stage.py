@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from kaito.contracts import (
     CONTRACT_VERSION,
+    AdapterSetInForce,
     AdapterStatus,
     FailureStatus,
     RuntimeStatus,
@@ -40,6 +41,7 @@ class ServerState:
     message: str = ""
     sequence: int = 1
     adapters: tuple[AdapterStatus, ...] = ()
+    adapter_set: AdapterSetInForce | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     failure: FailureStatus | None = None
 
@@ -70,17 +72,16 @@ class ServerState:
         weights["totalBytes"] = self.weights["totalBytes"] if total is None else total
         return self if weights == self.weights else self._next(weights=weights)
 
-    def with_adapter(self, adapter: AdapterStatus) -> "ServerState":
-        """Add an adapter, or replace what was known of the one with its name."""
-        if adapter in self.adapters:
+    def with_adapters(self, adapters: tuple[AdapterStatus, ...], in_force: AdapterSetInForce | None) -> "ServerState":
+        """Record all adapters and which set they follow. No change, no new number."""
+        if adapters == self.adapters and in_force == self.adapter_set:
             return self
-        known = {each["name"]: each for each in self.adapters}
-        return self._next(adapters=tuple((known | {adapter["name"]: adapter}).values()))
+        return self._next(adapters=adapters, adapter_set=in_force)
 
     def status(self, now: float) -> RuntimeStatus:
         """Return the admin port's shape; the running stage's seconds are counted up to `now`."""
         running = self.stage_seconds.get(self.stage, 0.0) + max(0.0, now - self.entered)
-        return RuntimeStatus(
+        status = RuntimeStatus(
             contractVersion=CONTRACT_VERSION,
             sequence=self.sequence,
             stage=self.stage,
@@ -91,6 +92,9 @@ class ServerState:
             stageSeconds={**self.stage_seconds, self.stage: round(running, 3)},
             failure=self.failure,
         )
+        if self.adapter_set is not None:
+            status["adapterSet"] = self.adapter_set
+        return status
 
     def _next(self, **changes: object) -> "ServerState":
         return replace(self, sequence=self.sequence + 1, **changes)  # type: ignore[arg-type]

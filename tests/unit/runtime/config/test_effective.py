@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from kaito.runtime.adapters.sizing import LoraSize
 from kaito.runtime.config import Flags, Hardware, ServeOptions, effective_config, parse_config_file
 from kaito.runtime.config.effective import EffectiveConfig
 from kaito.runtime.failure import FatalError
@@ -13,6 +14,8 @@ STAND_IN = Weights("stand-in", "/w", 600_000, preset="phi-3")
 PATH = Weights("path", "/w", 600_000)
 HUB = Weights("hub", "org/name")
 
+LORA = LoraSize(rank=64, slots=4, cpu_slots=32)
+
 
 def effective(
     argv: str = "",
@@ -20,7 +23,7 @@ def effective(
     file: str = "",
     hardware: Hardware = CPU,
     weights: Weights = STAND_IN,
-    ranks: tuple[int, ...] = (),
+    lora: LoraSize | None = None,
     environment: dict[str, str] | None = None,
     **options: Any,
 ) -> EffectiveConfig:
@@ -29,7 +32,7 @@ def effective(
         parse_config_file(file),
         hardware,
         weights,
-        adapter_ranks=ranks,
+        lora=lora,
         environment=environment or {},
     )
 
@@ -89,10 +92,9 @@ def test_weights_that_cannot_fit_are_refused_with_the_numbers() -> None:
     assert caught.value.reason == "NotEnoughMemory"
 
 
-def test_the_workspace_is_a_name_of_the_base_model_until_it_has_an_adapter() -> None:
-    assert effective("--served-model-name=phi", workspace="ws").names == ("phi", "ws")
+def test_the_workspace_s_name_is_none_of_the_base_model_s_for_adapters_may_come() -> None:
+    assert effective("--served-model-name=phi", workspace="ws").names == ("phi",)
     assert effective("--served-model-name=phi", workspace="phi").names == ("phi",)
-    assert effective("--served-model-name=phi", workspace="ws", ranks=(8,)).names == ("phi",)
 
 
 def test_a_stand_in_is_named_after_its_preset_and_a_download_after_its_repository() -> None:
@@ -100,19 +102,20 @@ def test_a_stand_in_is_named_after_its_preset_and_a_download_after_its_repositor
     assert effective(weights=HUB).names == (HUB.source,)
 
 
-@pytest.mark.parametrize(("ranks", "allowed"), [((8,), "8"), ((8, 20), "32"), ((600,), "512")])
-def test_lora_is_turned_on_for_adapters_that_were_found(ranks: tuple[int, ...], allowed: str) -> None:
-    config = effective(ranks=ranks)
+def test_lora_is_turned_on_with_room_where_adapters_may_come() -> None:
+    config = effective(lora=LORA)
     assert config.flags.get("enable-lora") is not None
-    assert config.flags.value("max-lora-rank") == allowed
-    assert config.flags.value("max-loras") == str(len(ranks))
-    assert config.lora_rank == int(allowed)
+    room = [config.flags.value(name) for name in ("max-lora-rank", "max-loras", "max-cpu-loras")]
+    assert room == ["64", "4", "32"]
+    assert config.lora_rank == 64
+    assert any("up to rank 64 and 4 at a time" in remark for remark in config.remarks)
 
 
 def test_flags_decide_on_lora_where_they_are_given() -> None:
-    assert effective("--enable-lora --max-lora-rank=64", ranks=(8,)).lora_rank == 64
-    assert effective("--enable-lora", ranks=(8,)).lora_rank == 16
-    assert effective("--no-enable-lora", ranks=(8,)).lora_rank == 0
+    assert effective("--enable-lora --max-lora-rank=16", lora=LORA).lora_rank == 16
+    assert effective("--enable-lora", lora=LORA).flags.value("max-loras") == "4"
+    assert effective("--enable-lora --max-loras=40", lora=LORA).flags.value("max-cpu-loras") == "40"
+    assert effective("--no-enable-lora", lora=LORA).lora_rank == 0
     assert effective().lora_rank == 0
 
 

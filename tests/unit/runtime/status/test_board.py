@@ -39,7 +39,7 @@ async def test_a_change_that_changes_nothing_wakes_nobody() -> None:
 
 def test_metrics_show_the_one_stage_and_the_adapters_by_state() -> None:
     board = new_board()
-    board.adapter(AdapterStatus(name="a", state="Failed", reason="RankTooLarge", message=""))
+    board.adapters((AdapterStatus(name="a", state="Failed", reason="RankTooLarge", message=""),), None)
     board.fail(FailureStatus(reason="EngineFailed", message="", remedy=""))
     samples = {
         (sample.name, tuple(sample.labels.values())): sample.value

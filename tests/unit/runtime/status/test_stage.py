@@ -1,6 +1,6 @@
 import pytest
 
-from kaito.contracts import AdapterStatus, FailureStatus, WeightsStatus
+from kaito.contracts import AdapterSetInForce, AdapterStatus, FailureStatus, WeightsStatus
 from kaito.runtime.status import ServerState
 
 WEIGHTS = WeightsStatus(kind="path", source="/w", loadedBytes=0, totalBytes=100)
@@ -67,18 +67,17 @@ def test_a_draining_server_can_still_fail() -> None:
 def test_what_changes_nothing_gets_no_new_number() -> None:
     state = new_state().enter("loading", 11.0, "x")
     adapter = AdapterStatus(name="a", state="Ready", reason="", message="")
-    with_adapter = state.with_adapter(adapter)
+    with_adapter = state.with_adapters((adapter,), None)
     assert state.enter("loading", 12.0, "x") is state
     assert state.with_weights(loaded=0) is state
-    assert with_adapter.with_adapter(adapter.copy()) is with_adapter
+    assert with_adapter.with_adapters((adapter.copy(),), None) is with_adapter
 
 
-def test_an_adapter_is_replaced_by_name_and_keeps_its_place() -> None:
-    states = [AdapterStatus(name=name, state="Loading", reason="", message="") for name in ("a", "b")]
-    state = new_state().with_adapter(states[0]).with_adapter(states[1])
-    state = state.with_adapter(AdapterStatus(name="a", state="Failed", reason="RankTooLarge", message="rank 64."))
-    assert [(each["name"], each["state"]) for each in state.adapters] == [("a", "Failed"), ("b", "Loading")]
-    assert state.sequence == 4
+def test_the_set_in_force_is_told_once_there_is_one() -> None:
+    in_force = AdapterSetInForce(generation=3, digest="sha256:1")
+    state = new_state().with_adapters((), in_force)
+    assert (state.sequence, state.status(10.0).get("adapterSet")) == (2, in_force)
+    assert "adapterSet" not in new_state().status(10.0)
 
 
 def test_bytes_of_the_weights_are_recorded_without_changing_the_state_before() -> None:

@@ -1,0 +1,103 @@
+"""Brings one adapter from its source into the store, checked: what comes out may be given to the engine."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from kaito.contracts import AdapterPhase
+from kaito.runtime.adapters.check import ServedBase, check_adapter, scan_finite
+from kaito.runtime.adapters.compose import combined, strengthened
+from kaito.runtime.adapters.decide import Prepared
+from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.sources import LocalFolder, Place, Source, fetch, source_of
+from kaito.runtime.adapters.store import AdapterStore, StoredAdapter
+from kaito.runtime.adapters.wanted import Wanted
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Prepares adapters for one base model. Files are copied and read on the threads of `workers` only.
+
+    `downloads` is on the store's disk; `credentials` has a file per pull secret.
+    """
+
+    store: AdapterStore
+    base: ServedBase
+    workers: Executor
+    downloads: Path
+    credentials: Path | None = None
+
+    async def __call__(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
+        """Return what may be loaded; `say` is told each phase that begins. Raises AdapterError."""
+        if wanted.parts:
+            return await self._run(lambda: self._combined(wanted))
+        if wanted.digest and (kept := await self._run(lambda: self._kept(wanted))):
+            return kept
+        source = source_of(wanted.spec)  # type: ignore[arg-type]
+        if isinstance(source, LocalFolder):
+            say("Validating")
+            return await self._run(lambda: self._from_folder(wanted, source.path))
+        return await self._fetched(wanted, source, say)
+
+    async def _fetched(self, wanted: Wanted, source: Source, say: Callable[[AdapterPhase], None]) -> Prepared:
+        async with AsyncExitStack() as stack:
+            staging = self.store.staging()
+            folder = await self._run(staging.__enter__)
+            stack.push_async_callback(self._run, lambda: staging.__exit__(None, None, None))
+            place = Place(folder, self.downloads)
+            if self.credentials is not None:
+                place = Place(folder, self.downloads, self.credentials)
+            fetched = await fetch(source, place)
+            say("Validating")
+            if fetched.folder == folder:
+                return await self._run(lambda: self._checked(wanted, folder))
+            return await self._run(lambda: self._from_folder(wanted, fetched.folder))
+
+    def _from_folder(self, wanted: Wanted, folder: Path) -> Prepared:
+        if not folder.is_dir():
+            raise AdapterError("SourceNotFound", f"There is no folder {folder}.", passes=True)
+        with self.store.staging() as staging:
+            self.store.admit(folder, staging)
+            return self._checked(wanted, staging)
+
+    def _checked(self, wanted: Wanted, folder: Path) -> Prepared:
+        """Check what lies in a staging folder, and make it an entry."""
+        check_adapter(folder, self.base)
+        scan_finite(folder)
+        stored = self.store.commit(folder)
+        if wanted.digest and stored.digest != wanted.digest:
+            raise AdapterError("DigestMismatch", f"Its content is {stored.digest}; asked for is {wanted.digest}.")
+        return self._at_strength(wanted, stored)
+
+    def _kept(self, wanted: Wanted) -> Prepared | None:
+        """Return what the store has of the digest that is asked for: nothing need be fetched then."""
+        with suppress(AdapterError):  # damaged, and removed: fetched anew
+            stored = self.store.find(wanted.digest)
+            return None if stored is None else self._at_strength(wanted, stored)
+        return None
+
+    def _combined(self, wanted: Wanted) -> Prepared:
+        parts = [(StoredAdapter(part.stored, Path(part.folder), 0), "1") for part in wanted.parts]
+        stored = combined(parts, self.store)
+        return self._at_strength(wanted, stored)
+
+    def _at_strength(self, wanted: Wanted, stored: StoredAdapter) -> Prepared:
+        checked = check_adapter(stored.path, self.base)
+        scaled = strengthened(stored, wanted.strength, self.store)
+        return Prepared(
+            digest=stored.digest,
+            folder=str(scaled.path),
+            stored=scaled.digest,
+            rank=checked.rank,
+            size=stored.size_bytes,
+            strength=wanted.strength,
+        )
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.workers, work)

@@ -1,0 +1,103 @@
+"""The adapters of one server, on the loop beside the serving one: what is wanted, the store, what is served."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from kaito.contracts import AdapterSet, AdapterSetInForce, AdapterStatus, WantedAdapter
+from kaito.runtime.adapters.check import ServedBase
+from kaito.runtime.adapters.follower import Follower, Places
+from kaito.runtime.adapters.manager import AdapterManager, Changes, Engine
+from kaito.runtime.adapters.prepare import Preparation
+from kaito.runtime.adapters.store import AdapterStore
+from kaito.runtime.status import StatusBoard
+
+WORKERS = 4
+"""Adapters that are checked at one time. The checks read files and little else."""
+
+STORE_BYTES = 64 * 2**30
+"""Most that adapters take on the disk, as far as not more are wanted at once."""
+
+
+class AdapterService:
+    """Owns the tasks that keep adapters in step. Every method but the constructor runs on the loop that `start` ran on.
+
+    `taken` are names that no adapter may have.
+    """
+
+    def __init__(self, board: StatusBoard, places: Places, *, workspace: str, taken: Collection[str]) -> None:
+        self._board = board
+        self._places = places
+        self._workers = ThreadPoolExecutor(WORKERS, "kaito-adapters")
+        self._in_force: AdapterSetInForce | None = None
+        self._statuses: tuple[AdapterStatus, ...] = ()
+        self._manager = AdapterManager(Changes(self._report), workspace=workspace, clock=time.monotonic, wall=time.time)
+        self._follower = Follower(places, taken=taken, want=self._manager.want, in_force=self._took_over)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, base: ServedBase) -> None:
+        """Begin to follow what is wanted, for this base model. Raises OSError when the store cannot be written to."""
+        store = await asyncio.to_thread(AdapterStore, self._places.store / "store", STORE_BYTES)
+        downloads = self._places.store / "downloads"
+        prepare = Preparation(store, base, self._workers, downloads, self._places.credentials)
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._manager.run(prepare, store.keep), name="adapters"),
+            loop.create_task(self._follower.run(), name="adapter sources"),
+        ]
+
+    async def attach(self, engine: Engine, taken: Collection[str], limit: float) -> None:
+        """Load into the engine from now on; return when all is settled, or after `limit` seconds."""
+        self._follower.take(taken)
+        self._manager.attach(engine)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._manager.settled()
+
+    async def detach(self) -> None:
+        """Leave the engine alone from now on: it is about to end."""
+        self._manager.detach()
+
+    async def stop(self) -> None:
+        """End all tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def adapter_set(self) -> AdapterSet | None:
+        """The set in force."""
+        return self._follower.adapter_set
+
+    @property
+    def single(self) -> tuple[WantedAdapter, ...]:
+        """What was put one by one beside it."""
+        return self._follower.single
+
+    @property
+    def statuses(self) -> tuple[AdapterStatus, ...]:
+        """Every adapter's state."""
+        return self._statuses
+
+    async def put_set(self, adapter_set: AdapterSet) -> None:
+        """See `Follower.put_set`."""
+        await self._follower.put_set(adapter_set)
+
+    async def put_single(self, adapter: WantedAdapter) -> None:
+        """See `Follower.put_single`."""
+        await self._follower.put_single(adapter)
+
+    async def delete_single(self, name: str) -> bool:
+        """See `Follower.delete_single`."""
+        return await self._follower.delete_single(name)
+
+    def _report(self, statuses: tuple[AdapterStatus, ...]) -> None:
+        self._statuses = statuses
+        self._board.adapters(statuses, self._in_force)
+
+    def _took_over(self, in_force: AdapterSetInForce | None) -> None:
+        self._in_force = in_force
+        self._board.adapters(self._statuses, in_force)

@@ -1,0 +1,218 @@
+"""The manager's driver, with an engine and a preparation of the test's own: no file, no second passes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kaito.contracts import AdapterPhase, AdapterStatus
+from kaito.runtime.adapters.decide import Prepared
+from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.manager import AdapterManager, Changes
+from kaito.runtime.adapters.names import Names
+from kaito.runtime.adapters.wanted import Merged, Refused, Wanted
+
+BAD = AdapterError("WeightsInvalid", "cut short.")
+
+
+class Engine:
+    """Records what it is told. A number in `busy` is unloaded when the test lets it."""
+
+    def __init__(self) -> None:
+        self.largest_rank = 16
+        self.loaded: dict[int, str] = {}
+        self.names: Names = {}
+        self.fails: set[str] = set()
+        self.busy: dict[int, asyncio.Event] = {}
+        self.count = 0
+
+    async def load(self, name: str, version: str, folder: Path) -> int:
+        await asyncio.sleep(0)
+        if name in self.fails:
+            raise AdapterError("LoadFailed", "no.")
+        self.count += 1
+        self.loaded[self.count] = f"{name} {folder.name}"
+        return self.count
+
+    async def publish(self, names: Names) -> None:
+        assert all(target.number in self.loaded for target in names.values() if target)
+        self.names = dict(names)
+
+    async def unload(self, number: int) -> None:
+        if number in self.busy:
+            await self.busy[number].wait()
+        assert all(target is None or target.number != number for target in self.names.values())
+        del self.loaded[number]
+
+    def asked(self) -> dict[str, str]:
+        return {name: self.loaded[target.number] for name, target in self.names.items() if target and "@" not in name}
+
+
+class World:
+    """A manager that runs, with everything it meets."""
+
+    def __init__(self) -> None:
+        self.engine = Engine()
+        self.errors: dict[str, AdapterError] = {}
+        self.rank = 8
+        self.kept: frozenset[str] = frozenset()
+        self.statuses: tuple[AdapterStatus, ...] = ()
+        self.now = 0.0
+        self.manager = AdapterManager(
+            Changes(self.report), workspace="ws", clock=lambda: self.now, wall=lambda: self.now
+        )
+
+    def report(self, statuses: tuple[AdapterStatus, ...]) -> None:
+        self.statuses = statuses
+
+    def keep(self, digests: frozenset[str]) -> None:
+        self.kept = digests
+
+    async def prepare(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
+        say("Validating")
+        await asyncio.sleep(0)
+        if wanted.name in self.errors:
+            raise self.errors[wanted.name]
+        content = "+".join(part.name for part in wanted.parts) or f"{wanted.name}{wanted.spec['version']}"
+        return Prepared(f"sha256:{content}", f"/store/{content}", f"sha256:{content}", self.rank, 1)
+
+    def want(self, *refused: Refused, **versions: int) -> None:
+        wanted = {name: Wanted(name, "set", {"path": "/", "version": version}) for name, version in versions.items()}
+        self.manager.want(Merged(wanted, refused))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not holds():  # noqa: ASYNC110 - a thread of the manager's decides when
+                await asyncio.sleep(0)
+
+    async def settled(self) -> dict[str, tuple[str, str]]:
+        async with asyncio.timeout(5):
+            await self.manager.settled()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            await self.manager.settled()
+        return {status["name"]: (status["state"], status["reason"]) for status in self.statuses}
+
+
+@asynccontextmanager
+async def a_world(*, attached: bool = True) -> AsyncIterator[World]:
+    world = World()
+    running = asyncio.create_task(world.manager.run(world.prepare, world.keep))
+    if attached:
+        world.manager.attach(world.engine)
+    try:
+        yield world
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_adapters_come_change_and_go() -> None:
+    async with a_world() as world:
+        world.want(a=1)
+        assert await world.settled() == {"a": ("Ready", "")}
+        assert world.engine.asked() == {"a": "a a1", "ws": "a a1"}
+        world.want(a=2)
+        await world.settled()
+        assert world.engine.asked() == {"a": "a a2", "ws": "a a2"}
+        assert list(world.engine.loaded.values()) == ["a a2"]
+        world.want()
+        assert await world.settled() == {}
+        assert (world.engine.loaded, world.engine.names) == ({}, {"ws": None})
+
+
+async def test_several_are_added_up_and_the_sum_follows_them() -> None:
+    async with a_world() as world:
+        world.want(a=1, b=1)
+        assert await world.settled() == {"a": ("Ready", ""), "b": ("Ready", ""), "ws": ("Ready", "")}
+        assert world.engine.asked()["ws"] == "ws a+b"
+        world.want(b=1)
+        await world.settled()
+        assert world.engine.asked() == {"b": "b b1", "ws": "b b1"}
+        assert list(world.engine.loaded.values()) == ["b b1"]
+
+
+async def test_a_bad_one_touches_nobody_else() -> None:
+    async with a_world() as world:
+        world.errors["bad"] = BAD
+        world.engine.fails.add("worse")
+        world.want(Refused("taken", "NameTaken", "x"), bad=1, worse=1, good=1)
+        assert await world.settled() == {
+            "bad": ("Failed", "WeightsInvalid"),
+            "worse": ("Failed", "LoadFailed"),
+            "good": ("Ready", ""),
+            "taken": ("Failed", "NameTaken"),
+        }
+        assert world.engine.asked() == {"good": "good good1", "ws": "good good1"}
+
+
+async def test_a_bad_new_version_leaves_the_good_old_one_served() -> None:
+    async with a_world() as world:
+        world.want(a=1)
+        await world.settled()
+        world.errors["a"] = BAD
+        world.want(a=2)
+        assert await world.settled() == {"a": ("Failed", "WeightsInvalid")}
+        assert world.engine.asked()["a"] == "a a1"
+
+
+@pytest.mark.parametrize(
+    ("largest", "reason", "says"), [(8, "RankAboveSlot", "=32"), (0, "NotLoraCapable", "--enable")]
+)
+async def test_a_rank_without_room_is_refused_with_the_flag_that_makes_room(
+    largest: int, reason: str, says: str
+) -> None:
+    async with a_world() as world:
+        world.engine.largest_rank, world.rank = largest, 20
+        world.want(a=1)
+        assert await world.settled() == {"a": ("Failed", reason)}
+        assert says in world.statuses[0]["message"]
+        assert (world.statuses[0]["rank"], world.engine.loaded) == (20, {})
+
+
+async def test_what_requests_still_hold_drains_and_comes_back_under_a_new_number() -> None:
+    async with a_world() as world:
+        world.want(a=1)
+        await world.settled()
+        world.engine.busy[1] = asyncio.Event()
+        world.want()
+        assert await world.settled() == {"a": ("Draining", "")}
+        world.want(a=1)
+        assert await world.settled() == {"a": ("Ready", "")}
+        assert world.engine.loaded == {1: "a a1", 2: "a a1"}
+        world.engine.busy[1].set()
+        await world.settled()
+        assert world.engine.loaded == {2: "a a1"}
+
+
+async def test_what_is_prepared_before_there_is_an_engine_is_loaded_when_there_is() -> None:
+    async with a_world(attached=False) as world:
+        world.want(a=1)
+        await world.until(lambda: any(status["state"] == "Loading" for status in world.statuses))
+        world.manager.attach(world.engine)
+        assert await world.settled() == {"a": ("Ready", "")}
+
+
+async def test_the_store_keeps_what_is_wanted_and_what_is_still_in_the_engine() -> None:
+    async with a_world() as world:
+        world.want(a=1)
+        await world.settled()
+        world.engine.busy[1] = asyncio.Event()
+        world.want(a=2)
+        await world.settled()
+        await world.until(lambda: world.kept == {"sha256:a1", "sha256:a2"})
+        world.engine.busy[1].set()
+        await world.until(lambda: world.kept == {"sha256:a2"})
+
+
+async def test_a_storm_of_changes_ends_with_what_was_wanted_last() -> None:
+    async with a_world() as world:
+        for turn in range(200):
+            world.want(**{name: turn for name in "abc" if turn % (ord(name) - 95)})
+            await asyncio.sleep(0)
+        world.want(a=1, c=2)
+        await world.settled()
+        assert world.engine.asked() == {"a": "a a1", "c": "c c2", "ws": "ws a+c"}
+        assert sorted(world.engine.loaded.values()) == ["a a1", "c c2", "ws a+c"]
