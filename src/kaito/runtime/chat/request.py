@@ -70,7 +70,8 @@ class ChatRequest(GenerationOptions):
     """`prompt` or `messages`, options flat or in `generate_kwargs` (which win), and which model is asked.
 
     `return_full_text` puts the prompt before the answer. KAITO's text-generation pipeline did so unless told not to,
-    because it continued raw text; here the prompt is a user's message, so the answer alone is the default.
+    because it continued raw text; here the prompt is a user's message, so the answer alone is the default. `stream` is
+    our own: the answer in pieces, as server-sent events.
     """
 
     model: Name | None = None
@@ -78,6 +79,7 @@ class ChatRequest(GenerationOptions):
     messages: list[ChatMessage] | None = None
     generate_kwargs: GenerationOptions | None = None
     return_full_text: bool = False
+    stream: bool = False
     clean_up_tokenization_spaces: bool | None = None
     prefix: str | None = None
     handle_long_generation: Literal["hole"] | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kaito.runtime.chat.request import ChatRequest
+from kaito.runtime.chat.stream import Pieces
 from kaito.runtime.chat.translate import (
     ChatError,
     Question,
@@ -34,6 +35,9 @@ class ChatRoute:
             return
         try:
             request = _parse(await asgi.read_body(receive))
+            if request.stream:
+                await self._stream(request, scope, receive, send)
+                return
             answer = await self._answer(request, scope, receive)
         except asgi.ClientGoneError:
             return
@@ -43,12 +47,25 @@ class ChatRoute:
             await asgi.send_json(send, 200, answer)
 
     async def _answer(self, request: ChatRequest, scope: asgi.Scope, receive: asgi.Receive) -> Any:
+        path, body = await self._translated(request, scope)
+        answer = await asgi.ask(self._application, scope, "POST", path, body, receive=receive)
+        return chat_answer(request, _content(answer))
+
+    async def _stream(self, request: ChatRequest, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Answer in pieces: an event `{"Result": …}` for each. Raises ChatError where vLLM does not begin to answer."""
+        path, body = await self._translated(request, scope)
+        pieces = Pieces(send, before=(request.prompt or "") if request.return_full_text else "")
+        whole = {**body, "stream": True}
+        await asgi.pass_on(self._application, scope, "POST", path, whole, receive=receive, send=pieces.take)
+        if not pieces.begun:
+            _content(pieces.refusal)
+
+    async def _translated(self, request: ChatRequest, scope: asgi.Scope) -> tuple[str, dict[str, Any]]:
+        """Return vLLM's route for a request, and the body for it."""
         model = request.model or self._model()
         asked = question(request, self._server)
         counted = await self._count(asked, model, scope) if needs_prompt_length(request) else None
-        body = openai_body(request, asked, self._server, model=model, prompt_tokens=counted)
-        answer = await asgi.ask(self._application, scope, "POST", asked.path, body, receive=receive)
-        return chat_answer(request, _content(answer))
+        return asked.path, openai_body(request, asked, self._server, model=model, prompt_tokens=counted)
 
     async def _count(self, asked: Question, model: str, scope: asgi.Scope) -> int:
         answer = await asgi.ask(self._application, scope, "POST", "/tokenize", {"model": model, **asked.body()})

@@ -123,6 +123,8 @@ def openai_body(
             body[theirs] = value
     if (ends := request.option("eos_token_id")) is not None:
         body["stop_token_ids"] = ends if isinstance(ends, list) else [ends]
+    if request.stream and (request.option("num_return_sequences") or 1) > 1:
+        raise ChatError(400, "num_return_sequences is not supported with stream; leave one of them out.")
     if count := request.option("num_return_sequences"):
         body["n"] = count
     return body

@@ -73,6 +73,30 @@ async def ask(
     `scope` gives the connection and its headers (credentials, request id); method, path and JSON body are the new
     request's. With `receive`, the application notices when the client of the outer request goes away.
     """
+    answer = Answer()
+
+    async def take(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = list(message.get("headers", []))
+        elif message["type"] == "http.response.body":
+            answer.body += message.get("body", b"")
+
+    await pass_on(application, scope, method, path, body, receive=receive, send=take)
+    return answer
+
+
+async def pass_on(
+    application: Application,
+    scope: Scope,
+    method: str,
+    path: str,
+    body: Any,
+    *,
+    receive: Receive | None,
+    send: Send,
+) -> None:
+    """Ask an application in this process, as `ask` does; what it answers goes to `send`, message by message."""
     content = b"" if body is None else json.dumps(body).encode()
     kept = [
         (name, value)
@@ -88,7 +112,6 @@ async def ask(
         "headers": [*kept, (b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())],
         "state": dict(scope.get("state", {})),
     }
-    answer = Answer()
     sent = False
 
     async def inner_receive() -> Message:
@@ -100,15 +123,7 @@ async def ask(
             return await receive()
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
-    async def inner_send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.headers = list(message.get("headers", []))
-        elif message["type"] == "http.response.body":
-            answer.body += message.get("body", b"")
-
-    await application(inner, inner_receive, inner_send)
-    return answer
+    await application(inner, inner_receive, send)
 
 
 def own_scope(host: str, port: int) -> Scope:

@@ -13,6 +13,7 @@ from kaito.runtime.front.intake import read_body
 CUT_SECONDS = 1.0
 """How long an application may take to notice that its client is said to have gone, before its task is cancelled."""
 
+_COME_AGAIN = frozenset({429, 503})
 _DISCONNECT: asgi.Message = {"type": "http.disconnect"}
 _EVENT_STREAM = b"text/event-stream"
 _ERROR_EVENT = b'data: {"error":'
@@ -134,6 +135,8 @@ class Flight:
         given = start.get("headers", ())
         self.streams = any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in given)
         start["headers"] = [*given, *self._headers()]
+        if start["status"] in _COME_AGAIN and not any(name == b"retry-after" for name, _ in given):
+            start["headers"].append((b"retry-after", b"1"))
         await self._send_outer(start)
         return True
 
@@ -218,5 +221,5 @@ def _event_error(body: bytes) -> Refused | None:
         return None
     if not 400 <= status <= 599:
         return None
-    headers = {"Retry-After": "1"} if status in {429, 503} else {}
+    headers = {"Retry-After": "1"} if status in _COME_AGAIN else {}
     return Refused(status, "first_event", {"error": error, "detail": error.get("message", "")}, headers)

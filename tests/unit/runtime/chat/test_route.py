@@ -90,3 +90,71 @@ async def test_what_vllm_refuses_is_refused_with_its_status_and_words() -> None:
 
 async def test_only_post_is_answered() -> None:
     assert (await post(FakeVllm(), {}, method="GET"))[0] == 405
+
+
+class StreamingVllm:
+    """Streams as vLLM does, cut into parts at places that have nothing to do with the events."""
+
+    def __init__(self, *events: Any, cut: int = 1000) -> None:
+        lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
+        whole = "".join(f"data: {line}\n\n" for line in lines).encode()
+        self._parts = [whole[begin : begin + cut] for begin in range(0, len(whole), cut)]
+        self.asked: dict[str, Any] = {}
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        self.asked = json.loads(await asgi.read_body(receive))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def stream(vllm: asgi.Application, body: dict[str, Any]) -> tuple[int, bytes]:
+    route = ChatRoute(vllm, Server(chat_template=True, context=4096), lambda: "ws")
+    sent: list[asgi.Message] = []
+
+    async def receive() -> asgi.Message:
+        return {"type": "http.request", "body": json.dumps({**body, "stream": True}).encode(), "more_body": False}
+
+    async def send(message: asgi.Message) -> None:
+        sent.append(message)
+
+    await route({**asgi.own_scope("127.0.0.1", 5000), "path": "/chat", "method": "POST"}, receive, send)
+    return sent[0]["status"], b"".join(message["body"] for message in sent[1:])
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}}]}
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+async def test_a_streamed_answer_comes_in_pieces_as_events(cut: int) -> None:
+    vllm = StreamingVllm(delta(""), delta("Hel"), delta("lö."), "[DONE]", cut=cut)
+    status, text = await stream(vllm, {"prompt": "x"})
+    assert (status, vllm.asked["stream"]) == (200, True)
+    assert text.decode() == 'data: {"Result": "Hel"}\n\ndata: {"Result": "lö."}\n\ndata: [DONE]\n\n'
+
+
+async def test_a_streamed_answer_begins_with_the_prompt_where_the_full_text_is_asked() -> None:
+    _, text = await stream(StreamingVllm(delta("a"), "[DONE]"), {"prompt": "x", "return_full_text": True})
+    assert text.startswith(b'data: {"Result": "xa"}')
+
+
+async def test_a_stream_that_does_not_begin_is_refused_as_any_request() -> None:
+    overloaded = StreamingVllm({"error": {"message": "busy", "code": 503}}, "[DONE]")
+    status, text = await stream(overloaded, {"prompt": "x"})
+    assert (status, json.loads(text)) == (503, {"detail": "busy"})
+    unknown = FakeVllm(404, {"error": {"message": "The model `x` does not exist."}})
+    status, text = await stream(unknown, {"prompt": "x", "model": "x"})
+    assert (status, json.loads(text)) == (404, {"detail": "The model `x` does not exist."})
+
+
+async def test_several_sequences_cannot_be_streamed() -> None:
+    assert (await stream(FakeVllm(), {"prompt": "x", "num_return_sequences": 2}))[0] == 400
+
+
+async def test_an_error_in_the_middle_of_a_stream_is_passed_on() -> None:
+    _, text = await stream(
+        StreamingVllm(delta("a"), {"error": {"message": "lost", "code": 500}}, "[DONE]"), {"prompt": "x"}
+    )
+    assert b'"lost"' in text

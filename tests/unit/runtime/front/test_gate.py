@@ -372,3 +372,10 @@ async def test_the_log_has_the_model_and_the_time_and_not_the_prompt(
     said = json.loads(line)
     assert "secret" not in line
     assert (said["event"], said["model"], said["status"], said["path"]) == ("request", "phi", 200, "/v1/completions")
+
+
+async def test_an_application_s_own_refusal_says_when_to_come_again() -> None:
+    async def overloaded(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        await asgi.send_json(send, 503, {"error": "busy"})
+
+    assert (await Front(application=overloaded).ask("/v1/completions", method="POST"))[1]["retry-after"] == "1"
