@@ -57,6 +57,7 @@ class Archive:
                     check_regular(entry, self.what)
                 if name := self._wanted(entry.name, directory=entry.isdir()):
                     self.room.write(name, stream.copy(entry.size))
+            stream.drain()
 
     def _unpack_zip(self, path: Path) -> None:
         with broken(self.what), _Bounded(path) as file, zipfile.ZipFile(file) as archive:

@@ -11,8 +11,8 @@ from kaito.contracts import WantedAdapter
 from kaito.runtime.adapters.failure import AdapterError
 
 _HUB = "https://huggingface.co"
-_HUB_PATH = re.compile(r"/([\w.-]+/[\w.-]+?)(?:/tree/([^/?#]+))?/?")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+_HUB_PATH = re.compile(rf"/({_REPOSITORY.pattern}?)(?:/tree/([^/]+))?/?", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,11 @@ class Unfolded:
                 raise AdapterError("ArchiveInvalid", f"{self._what} ends within an entry.")
         return self._position
 
+    def drain(self) -> None:
+        """Read to the end, where packed files have their sum."""
+        while self.read(_CHUNK):
+            pass
+
     def copy(self, size: int) -> Iterator[bytes]:
         """Yield the next `size` bytes. Raises AdapterError where there are fewer."""
         end = self._position + size
@@ -84,8 +89,11 @@ class Unfolded:
 
 @contextmanager
 def unfolded(path: Path, limits: Limits, what: str) -> Iterator[Unfolded]:
-    """Yield the content of a file that may be packed with gzip or zstd, told by its first bytes."""
-    with path.open("rb") as file:
+    """Yield the content of a file that may be packed with gzip or zstd, told by its first bytes.
+
+    Raises AdapterError for what cannot be read, wherever in the block that shows.
+    """
+    with broken(what), path.open("rb") as file:
         magic = file.read(4)
         file.seek(0)
         yield Unfolded(_opened(file, magic), path.stat().st_size, limits, what)
@@ -103,8 +111,8 @@ def _opened(file: BinaryIO, magic: bytes) -> _Readable:
 
 
 def tar_entries(stream: Unfolded, limits: Limits, what: str) -> Iterator[tarfile.TarInfo]:
-    """Yield each entry; `stream` stands where its data begins. Raises AdapterError for a broken archive."""
-    with broken(what), tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
+    """Yield each entry; `stream` stands where its data begins. Raises AdapterError for too many."""
+    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
         for number in range(limits.entries + 1):
             entry = archive.next()
             if entry is None:
@@ -112,6 +120,8 @@ def tar_entries(stream: Unfolded, limits: Limits, what: str) -> Iterator[tarfile
             archive.members.clear()
             if number == limits.entries:
                 raise AdapterError("TooLarge", f"{what} has more than {limits.entries} entries.")
+            if entry.size < 0:
+                raise AdapterError("ArchiveInvalid", f"{what} has an entry of a negative size.")
             yield entry
 
 
