@@ -32,7 +32,7 @@ def check_left_out(tensors: dict[str, Tensor], base: ServedBase) -> None:
     """Refuse an adapter that brings embeddings of another size: vLLM leaves them out, and words would be missing."""
     for name, tensor in tensors.items():
         module = name.removeprefix("base_model.model.").removesuffix(".base_layer.weight")
-        shape = base.modules.get(module)
+        shape = base.shape_of(module)
         if name.endswith(".base_layer.weight") and shape and tensor.shape != shape:
             raise AdapterError(
                 "FeatureNotSupported",
@@ -51,7 +51,7 @@ def _check_layer(pair: LoraPair, base: ServedBase) -> None:
 
 
 def _check_exactly(pair: LoraPair, base: ServedBase) -> None:
-    shape = base.modules.get(pair.module)
+    shape = base.shape_of(pair.module)
     if shape is None:
         known = sorted({name.rpartition(".")[2] for name in base.modules if LAYER.search(name)})
         raise AdapterError(

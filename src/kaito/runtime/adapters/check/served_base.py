@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ class ServedBase:
     hidden: int = 0
     names: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
+
+    def shape_of(self, module: str) -> tuple[int, int] | None:
+        """Return the shape of a module by the name that an adapter has for it, None when there is no such module.
+
+        Some models were saved without the first part of their names (`h.0…` for `transformer.h.0…`), and adapters for
+        them have it.
+        """
+        return self.modules.get(module) or (self.modules.get(module.partition(".")[2]) if self._saved_bare else None)
+
+    @cached_property
+    def _saved_bare(self) -> bool:
+        return any((found := LAYER.search(name)) and found.start() == 0 for name in self.modules)
 
 
 def read_base(folder: Path | None, names: Iterable[str] = ()) -> ServedBase:

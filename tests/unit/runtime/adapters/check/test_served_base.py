@@ -75,3 +75,28 @@ def test_a_model_of_several_parts_tells_its_inner_sizes(tmp_path: Path) -> None:
     inner = {"hidden_size": 32, "num_hidden_layers": 4}
     (tmp_path / "config.json").write_text(json.dumps({"text_config": inner, "architectures": [3], "model_type": None}))
     assert read_base(tmp_path) == ServedBase(layers=4, hidden=32)
+
+
+def test_a_model_saved_without_the_first_part_of_its_names_is_recognised(
+    tmp_path: Path, adapter_files: Any, write_tensors: Callable[..., bytes]
+) -> None:
+    tensors = {
+        f"layers.{layer}.self_attn.{name}.weight": ("F32", (width, 64))
+        for layer in range(2)
+        for name, width in (("qkv_proj", 192), ("o_proj", 64))
+    }
+    (tmp_path / "model.safetensors").write_bytes(write_tensors(tensors))
+    base = read_base(tmp_path)
+    check_adapter(adapter_files.write(tmp_path / "a"), base)
+    adapter_files.add("model.layers.0.self_attn.z_proj", 64, 64)
+    with pytest.raises(AdapterError, match="no module"):
+        check_adapter(adapter_files.write(tmp_path / "b"), base)
+    assert read_base(None).shape_of("model.layers.0.self_attn.o_proj") is None
+
+
+def test_an_adapter_without_the_first_part_of_the_names_would_change_nothing(
+    base_folder: Path, adapter_files: Any, tmp_path: Path
+) -> None:
+    adapter_files.tensors = {name.replace(".model.layers", ".layers"): t for name, t in adapter_files.tensors.items()}
+    with pytest.raises(AdapterError, match=r"no module layers\.0"):
+        check_adapter(adapter_files.write(tmp_path / "a"), read_base(base_folder))
