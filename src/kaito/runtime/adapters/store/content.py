@@ -12,6 +12,7 @@ tells the digest of an adapter anywhere.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from kaito.runtime.adapters.check.files import CONFIG_FILE, WEIGHTS_FILE, open_p
 
 SUMS_FILE = "SHA256SUMS"
 FILES = (CONFIG_FILE, WEIGHTS_FILE)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,8 @@ def sums_of(folder: Path) -> str:
 def digest_of(sums: str) -> str:
     """Return the digest for the text of `SHA256SUMS`."""
     return "sha256:" + hashlib.sha256(sums.encode()).hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Say whether a text has the form of a digest; a path, for one, has not."""
+    return _DIGEST.match(text) is not None

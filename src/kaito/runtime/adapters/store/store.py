@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kaito.runtime.adapters.check import LARGEST_ADAPTER
 from kaito.runtime.adapters.failure import AdapterError
-from kaito.runtime.adapters.store.content import FILES, SUMS_FILE, StoredAdapter, digest_of, sums_of
+from kaito.runtime.adapters.store.content import FILES, SUMS_FILE, StoredAdapter, digest_of, is_digest, sums_of
 from kaito.runtime.adapters.store.copying import copy_adapter, disk_full_is_told, remove
 from kaito.runtime.adapters.store.locks import exclusive, hold, is_held
 
@@ -93,13 +93,13 @@ class AdapterStore:
                 return self._use(digest)
 
     def find(self, digest: str) -> StoredAdapter | None:
-        """Return the entry of a digest, None when there is none.
+        """Return the entry of a digest, None when there is none; what is no digest has none.
 
         Its files are read and compared with the digest, once for each process as long as they look untouched. Raises
         AdapterError DigestMismatch, which passes, when they have changed; the entry is removed then.
         """
         with self._locked():
-            if not self._entry(digest).is_dir():
+            if not is_digest(digest) or not self._entry(digest).is_dir():
                 return None
             if self._is_sound(digest):
                 return self._use(digest)
@@ -118,7 +118,7 @@ class AdapterStore:
                 os.close(self._held.pop(digest))
         with self._locked():
             for digest in digests:
-                if self._entry(digest).is_dir():
+                if is_digest(digest) and self._entry(digest).is_dir():
                     self._hold(digest)
             self._make_room(0, must=False)
 
@@ -128,11 +128,7 @@ class AdapterStore:
             yield
 
     def _entry(self, digest: str) -> Path:
-        """Return where an entry is. Raises ValueError for what is no digest, such as a path."""
-        kind, _, number = digest.partition(":")
-        if kind != "sha256" or len(number) != 64 or not set(number) <= set("0123456789abcdef"):
-            raise ValueError(f"{digest!r:.100} is no digest of the form sha256:<64 hexadecimal digits>")
-        return self._root / _ENTRIES / number
+        return self._root / _ENTRIES / digest.removeprefix("sha256:")
 
     def _is_sound(self, digest: str) -> bool:
         entry = self._entry(digest)
