@@ -62,6 +62,7 @@ class ServeOptions:
     disable_rate_limit: bool = False
     canary_seconds: float = CANARY_SECONDS
     canary_deadline_seconds: float = CANARY_DEADLINE_SECONDS
+    benchmark_seconds: float = 0.0
     log_level: str = "info"
     print_effective_config: bool = False
     remarks: tuple[str, ...] = ()
@@ -197,6 +198,13 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         default=CANARY_DEADLINE_SECONDS,
         help="an engine that then takes no step for this long has failed (default: %(default)s)",
     )
+    add(
+        "--kaito-benchmark-seconds",
+        dest="benchmark_seconds",
+        type=_seconds,
+        default=0.0,
+        help="measure the server for this long once it is ready, and print KAITO_BENCHMARK_RESULT (default: not)",
+    )
 
 
 def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: dict[str, str]) -> ServeOptions:
@@ -231,6 +239,7 @@ def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: d
         disable_rate_limit=known.kaito_disable_rate_limit,
         canary_seconds=known.canary_seconds,
         canary_deadline_seconds=known.canary_deadline_seconds,
+        benchmark_seconds=known.benchmark_seconds,
         log_level=known.log_level,
         print_effective_config=known.print_effective_config,
         remarks=tuple(

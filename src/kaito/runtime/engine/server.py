@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.engine.arguments import KEY_VARIABLE, requested_keys
+from kaito.runtime.engine.benchmark import benchmark, load_for
 from kaito.runtime.engine.causes import engine_failure
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
 from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
@@ -70,7 +72,9 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
         await take_over()
         board.enter("ready", serving.weights.sentence())
         _log.info("ready", seconds=dict(board.state.stage_seconds), serves=serving.weights.sentence())
-        following = asyncio.create_task(keys.follow(), name="keys")
+        beside = [asyncio.create_task(keys.follow(), name="keys")]
+        if serving.options.benchmark_seconds:
+            beside.append(asyncio.create_task(_benchmark(serving, engine, application), name="benchmark"))
         try:
             await until_the_end(
                 partial(server.serve, sockets=[listener]),
@@ -81,7 +85,8 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
                 serving.options,
             )
         finally:
-            following.cancel()
+            for task in beside:
+                task.cancel()
             await serving.background.ask(serving.adapters.detach())
         # Every request has ended. In this thread, so that the engine's reader is cancelled before it can complain.
         engine.shutdown(timeout=0)
@@ -137,6 +142,26 @@ def _watch(serving: Serving, engine: Any, application: Any, pulse: Pulse) -> Wat
         deadline=options.canary_deadline_seconds,
         clock=serving.clock,
         cpu_seconds=None if serving.config.accelerator else cpu_seconds_of_children,
+    )
+
+
+async def _benchmark(serving: Serving, engine: Any, application: Any) -> None:
+    """Measure the server as upstream does; the lines go to standard output, where upstream's controller reads them."""
+    vllm = engine.vllm_config
+    load = load_for(
+        vllm.model_config.max_model_len,
+        vllm.scheduler_config.max_num_seqs,
+        (vllm.cache_config.num_gpu_blocks or 0) * vllm.cache_config.block_size,
+        serving.options.benchmark_seconds,
+    )
+    await benchmark(
+        application,
+        _own_scope(serving.options),
+        _base(serving),
+        load,
+        clock=serving.clock,
+        now=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
+        write=partial(print, end="", flush=True),
     )
 
 
