@@ -96,7 +96,11 @@ class RuntimeServer:
         sequence = 0
         while time.monotonic() - self.started < READY_SECONDS:
             assert self.process.poll() is None, f"the server ended:\n{self.log()}"
-            status = self.ask(f"/v1/status?after={sequence}", admin=True, token=TOKEN).body
+            try:
+                status = self.ask(f"/v1/status?after={sequence}", admin=True, token=TOKEN).body
+            except OSError:  # the first moments of the process
+                time.sleep(0.05)
+                continue
             sequence = status["sequence"]
             if status["stage"] == "ready":
                 return time.monotonic() - self.started
