@@ -34,6 +34,8 @@ CONFIG_FLAG: Final = "--kaito-config-file"
 ADAPTER_SET_FLAG: Final = "--kaito-adapter-set-file"
 ADAPTER_CREDENTIALS_FLAG: Final = "--kaito-adapter-credentials-dir"
 ADAPTER_STORE_FLAG: Final = "--kaito-adapter-store"
+ADAPTER_PRIVATE_SOURCES_FLAG: Final = "--kaito-adapter-private-sources"
+"""Without it no URL of an adapter may lead into a private network; images may be there all the same."""
 ADMIN_PORT_FLAG: Final = "--kaito-admin-port"
 ADMIN_TOKEN_FLAG: Final = "--kaito-admin-token-file"  # noqa: S105 - a flag, not a token
 WORKSPACE_NAME_FLAG: Final = "--kaito-workspace"

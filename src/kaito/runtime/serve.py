@@ -23,6 +23,7 @@ from kaito.runtime.adapters.first_look import ranks_found
 from kaito.runtime.adapters.follower import Places
 from kaito.runtime.adapters.service import AdapterService
 from kaito.runtime.adapters.sizing import LoraSize, lora_size
+from kaito.runtime.adapters.sources import hub_forbidden
 from kaito.runtime.config import (
     ConfigFile,
     EffectiveConfig,
@@ -182,7 +183,14 @@ def _adapters(options: ServeOptions, plan: Plan | None, board: StatusBoard, scra
     names = plan.config.names if plan else ()
     return AdapterService(
         board,
-        Places(store, options.adapters_dir, options.adapter_set_file, options.adapter_credentials_dir),
+        Places(
+            store,
+            options.adapters_dir,
+            options.adapter_set_file,
+            options.adapter_credentials_dir,
+            private_sources=options.adapter_private_sources,
+            offline=hub_forbidden(os.environ),
+        ),
         workspace="" if options.workspace in names else options.workspace,
         taken={name for name in (*names, options.workspace) if name},
     )

@@ -33,12 +33,17 @@ class OlderGenerationError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Where what is wanted is found, and where it is kept. `store` has what the API was told, too."""
+    """Where what is wanted is found, and where it is kept. `store` has what the API was told, too.
+
+    `private_sources`: URLs may lead into private networks. `offline`: no hub may be asked.
+    """
 
     store: Path
     directory: Path | None = None
     set_file: Path | None = None
     credentials: Path | None = None
+    private_sources: bool = False
+    offline: bool = False
 
 
 class Follower:

@@ -24,14 +24,13 @@ T = TypeVar("T")
 class Preparation:
     """Prepares adapters for one base model. Files are copied and read on the threads of `workers` only.
 
-    `downloads` is on the store's disk; `credentials` has a file per pull secret.
+    `place` is told a staging folder, and says what a fetch into it may do.
     """
 
     store: AdapterStore
     base: ServedBase
     workers: Executor
-    downloads: Path
-    credentials: Path | None = None
+    place: Callable[[Path], Place]
 
     async def __call__(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
         """Return what may be loaded; `say` is told each phase that begins. Raises AdapterError."""
@@ -50,10 +49,7 @@ class Preparation:
             staging = self.store.staging()
             folder = await self._run(staging.__enter__)
             stack.push_async_callback(self._run, lambda: staging.__exit__(None, None, None))
-            place = Place(folder, self.downloads)
-            if self.credentials is not None:
-                place = Place(folder, self.downloads, self.credentials)
-            fetched = await fetch(source, place)
+            fetched = await fetch(source, self.place(folder))
             say("Validating")
             if fetched.folder == folder:
                 return await self._run(lambda: self._checked(wanted, folder))

@@ -5,12 +5,14 @@ import contextlib
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from kaito.contracts import AdapterSet, AdapterSetInForce, AdapterStatus, WantedAdapter
-from kaito.runtime.adapters.check import ServedBase
+from kaito.contracts import ADAPTER_CREDENTIALS_PATH, AdapterSet, AdapterSetInForce, AdapterStatus, WantedAdapter
+from kaito.runtime.adapters.check import LARGEST_ADAPTER, ServedBase
 from kaito.runtime.adapters.follower import Follower, Places
 from kaito.runtime.adapters.manager import AdapterManager, Changes, Engine
 from kaito.runtime.adapters.prepare import Preparation
+from kaito.runtime.adapters.sources import Limits, Place
 from kaito.runtime.adapters.store import AdapterStore
 from kaito.runtime.status import StatusBoard
 
@@ -40,13 +42,23 @@ class AdapterService:
     async def start(self, base: ServedBase) -> None:
         """Begin to follow what is wanted, for this base model. Raises OSError when the store cannot be written to."""
         store = await asyncio.to_thread(AdapterStore, self._places.store / "store", STORE_BYTES)
-        downloads = self._places.store / "downloads"
-        prepare = Preparation(store, base, self._workers, downloads, self._places.credentials)
+        prepare = Preparation(store, base, self._workers, self._place)
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._manager.run(prepare, store.keep), name="adapters"),
             loop.create_task(self._follower.run(), name="adapter sources"),
         ]
+
+    def _place(self, folder: Path) -> Place:
+        """Return where the files of one adapter go; the downloads are on the store's disk."""
+        return Place(
+            folder,
+            self._places.store / "downloads",
+            credentials=self._places.credentials or Path(ADAPTER_CREDENTIALS_PATH),
+            limits=Limits(adapter=LARGEST_ADAPTER),
+            private_sources=self._places.private_sources,
+            offline=self._places.offline,
+        )
 
     async def attach(self, engine: Engine, taken: Collection[str], limit: float) -> None:
         """Load into the engine from now on; return when all is settled, or after `limit` seconds."""

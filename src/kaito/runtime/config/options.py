@@ -50,6 +50,7 @@ class ServeOptions:
     adapter_set_file: Path | None = None
     adapter_store: Path | None = None
     adapter_credentials_dir: Path | None = None
+    adapter_private_sources: bool = False
     adapter_wait_seconds: float = ADAPTER_WAIT_SECONDS
     admin_port: int = contracts.ADMIN_PORT
     admin_token_file: Path | None = None
@@ -101,6 +102,12 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder with one <secret>.json per pull secret",
+    )
+    add(
+        contracts.ADAPTER_PRIVATE_SOURCES_FLAG,
+        dest="adapter_private_sources",
+        action="store_true",
+        help="let URLs of adapters lead into private networks (images may be there anyway)",
     )
     add(
         "--kaito-adapter-wait-seconds",
@@ -226,6 +233,7 @@ def serve_options(known: argparse.Namespace, rest: Sequence[str], environment: d
         adapter_set_file=known.adapter_set_file,
         adapter_store=known.adapter_store,
         adapter_credentials_dir=known.adapter_credentials_dir,
+        adapter_private_sources=known.adapter_private_sources,
         adapter_wait_seconds=known.adapter_wait_seconds,
         config_file=known.config_file,
         admin_port=known.admin_port,

@@ -2,6 +2,7 @@
 
 from kaito.runtime.adapters.sources.fetch import fetch
 from kaito.runtime.adapters.sources.fetched import Fetched, Place
+from kaito.runtime.adapters.sources.hub import hub_forbidden
 from kaito.runtime.adapters.sources.limits import Limits, Patience
 from kaito.runtime.adapters.sources.source import HubRepository, LocalFolder, OciImage, Source, Urls, source_of
 
@@ -16,5 +17,6 @@ __all__ = [
     "Source",
     "Urls",
     "fetch",
+    "hub_forbidden",
     "source_of",
 ]

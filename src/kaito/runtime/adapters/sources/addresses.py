@@ -11,9 +11,8 @@ from ipaddress import IPv4Address, IPv6Address
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from kaito.contracts import ADAPTER_PRIVATE_SOURCES_FLAG
 from kaito.runtime.adapters.failure import AdapterError
-
-PRIVATE_SOURCES_FLAG = "--kaito-adapter-private-sources"
 
 _METADATA = frozenset(
     {
@@ -36,7 +35,7 @@ def check_address(host: str, address: str, *, private: bool) -> None:
     if all(_allowed(each, private=private) for each in (found, *_embedded(found))):
         return
     where = host if host == address else f"{host} ({address})"
-    remedy = "" if private else f" Start the server with {PRIVATE_SOURCES_FLAG} to allow private networks."
+    remedy = "" if private else f" Start the server with {ADAPTER_PRIVATE_SOURCES_FLAG} to allow private networks."
     raise AdapterError("SourceNotAllowed", f"{where} is no public address, and is not asked.{remedy}")
 
 

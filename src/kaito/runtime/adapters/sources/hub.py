@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ _REASONS: dict[str, AdapterReason] = {
 """What the hub's errors are for an adapter; any other is a hub in trouble."""
 
 _FINAL = {"InvalidFlag", "TooLarge"}
+
+
+def hub_forbidden(environment: Mapping[str, str]) -> bool:
+    """Tell whether the hub's library would work offline. To be asked before the variable is set for vLLM."""
+    said = environment.get("HF_HUB_OFFLINE") or environment.get("TRANSFORMERS_OFFLINE") or ""
+    return said.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 async def fetch_from_hub(source: HubRepository, place: Place) -> Fetched:
