@@ -19,7 +19,7 @@ PEERS: Final = ("kaito", "plain")
 PAIRS: Final = 5
 """Pairs of blocks in one round of the command line."""
 
-IDLE_LIMIT: Final = 0.01
+IDLE_LIMIT: Final = 0.05
 """CPU of the server that is not asked, as a part of the other's: more than that, and it is no longer at rest."""
 
 
