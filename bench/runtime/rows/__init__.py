@@ -2,7 +2,7 @@
 
 from bench.rows.row import Row
 from bench.runtime.device import Device
-from bench.runtime.rows import chat, cost, cycles, drain, drop, lora, mixed, start, swaps
+from bench.runtime.rows import chat, cost, cycles, drain, drop, edit, lora, mixed, start, swaps
 
 
 def rows(device: Device) -> dict[str, Row]:
@@ -13,6 +13,7 @@ def rows(device: Device) -> dict[str, Row]:
         drop.row(device, device.adapted),
         swaps.row(device, device.adapted),
         cycles.row(device, device.shapes[0]),
+        edit.ROW,
         mixed.row(device, device.adapted),
         start.row(device, device.shapes[0]),
         drain.row(device, device.shapes[0]),
