@@ -1,5 +1,6 @@
 """What a user does to a Workspace, and how the cluster must be in the end."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,19 @@ async def edit(world: World) -> None:
     await world.client.patch(WORKSPACE, KEY, {"inference": {"config": "settings"}})
 
 
+async def add_adapter(world: World) -> None:
+    """Ask for an adapter whose image needs a login."""
+    metadata = {"name": "login", "namespace": KEY.namespace}
+    login = {"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": '{"auths": {}}'}}
+    await world.client.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **login})
+    source = {"name": "poems", "image": "registry.example.org/poems:1", "imagePullSecrets": ["login"]}
+    await world.client.patch(WORKSPACE, KEY, {"inference": {"adapters": [{"source": source}]}})
+
+
+async def remove_adapter(world: World) -> None:
+    await world.client.patch(WORKSPACE, KEY, {"inference": {"adapters": None}})
+
+
 async def delete(world: World) -> None:
     await world.client.delete(WORKSPACE, KEY)
 
@@ -72,6 +86,25 @@ def serves_edited(world: World) -> None:
     [pod] = found(world, "pods")
     names = {volume["name"]: volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume}
     assert names == {"config": "settings", "adapter-set": "phi-adapters"}
+
+
+def serves_with_adapter(world: World) -> None:
+    serves(world)
+    assert adapters_in_config_map(world) == ["poems"]
+    [copy] = (one for one in found(world, "secrets") if one["metadata"]["name"] == "phi-adapter-credentials")
+    assert list(copy["data"]) == ["login.json"]
+
+
+def serves_without_adapter(world: World) -> None:
+    serves(world)
+    assert adapters_in_config_map(world) == []
+    assert {one["metadata"]["name"] for one in found(world, "secrets")} == {"login", "phi-admin"}
+
+
+def adapters_in_config_map(world: World) -> list[str]:
+    """The names in the file that pods start from."""
+    [one] = (one for one in found(world, "configmaps") if one["metadata"]["name"] == "phi-adapters")
+    return [adapter["name"] for adapter in json.loads(one["data"]["adapters.json"])["adapters"]]
 
 
 def nothing_left(world: World) -> None:
@@ -115,6 +148,8 @@ class Scenario:
 SCENARIOS = (
     Scenario("create", (), create, serves),
     Scenario("edit", (create,), edit, serves_edited),
+    Scenario("add an adapter", (create,), add_adapter, serves_with_adapter),
+    Scenario("remove an adapter", (create, add_adapter), remove_adapter, serves_without_adapter),
     Scenario("delete", (create,), delete, nothing_left),
     Scenario("delete while launching", (), change_mind, nothing_left, may_buy_less=True),
     Scenario("lose the machine", (create,), delete_machine, serves),

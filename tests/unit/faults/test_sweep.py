@@ -11,7 +11,7 @@ from kaito.core.errors import KaitoError
 from kaito.testing import CUTS, KILLS, REFUSALS, Misfortune
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-SHORT = ("create", "edit", "delete", "delete while launching")
+SHORT = ("create", "edit", "add an adapter", "remove an adapter", "delete", "delete while launching")
 
 
 @pytest.fixture(autouse=True)
