@@ -204,7 +204,8 @@ def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Bes
     for remark in plan.config.remarks:
         _log.info("adjusted", remark=remark)
     _log.info("weights", kind=plan.weights.kind, says=plan.weights.sentence(), bytes=plan.weights.total_bytes)
-    background.call(beside.adapters.start(read_base(Path(options.model), plan.config.names)))
+    names = (*plan.config.names, plan.weights.preset, plan.weights.source)
+    background.call(beside.adapters.start(read_base(Path(options.model), names)))
     board.enter(board.state.stage, "importing vLLM")
     os.environ.update(plan.config.environment)
     os.environ.update(write_vllm_logging(beside.scratch, options.log_level))
