@@ -34,6 +34,7 @@ from kaito.runtime.config import (
 )
 from kaito.runtime.failure import FatalError
 from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRing, listen
+from kaito.runtime.front.keys import keys_of_vllm
 from kaito.runtime.logs import configure_logging, write_vllm_logging
 from kaito.runtime.status import ServerState, StatusBoard
 from kaito.runtime.status.metrics import RuntimeCollector
@@ -52,6 +53,7 @@ class Plan:
     file: ConfigFile
     weights: Weights
     config: EffectiveConfig
+    keys: KeyRing
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def make_plan(options: ServeOptions, weights: Weights | None = None) -> Plan:
 
     `weights`: what is known of them, if it is more than `--model` tells.
     """
-    KeyRing(options.api_keys_file)  # what is wrong with it is known before minutes of loading
+    keys = KeyRing(options.api_keys_file, keys_of_vllm(options.vllm, os.environ))
     file = _read_config_file(options.config_file)
     weights = weights or inspect_weights(options.model)
     config = effective_config(
@@ -116,7 +118,7 @@ def make_plan(options: ServeOptions, weights: Weights | None = None) -> Plan:
         lora=_room_for_adapters(options),
         environment=os.environ,
     )
-    return Plan(file, weights, config)
+    return Plan(file, weights, config, keys)
 
 
 def _room_for_adapters(options: ServeOptions) -> LoraSize | None:
@@ -139,7 +141,7 @@ def _serve_on(
     background = BackgroundLoop("kaito-front")
     collector = RuntimeCollector(board)
     REGISTRY.register(collector)
-    early = EarlyAnswers(board, REGISTRY)
+    early = EarlyAnswers(board, REGISTRY, plan.keys if plan else KeyRing())
     scratch = tempfile.TemporaryDirectory(prefix="kaito-runtime-", ignore_cleanup_errors=True)
     adapters = _adapters(options, plan, board, Path(scratch.name))
     admin = AdminServer(board, REGISTRY, options.admin_token_file, adapters)
@@ -221,7 +223,15 @@ def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Bes
     compat.configure_logging_from_args(arguments)
     _log.info("starting vLLM", flags=plan.config.flags.shown())
     serving = Serving(
-        options, plan.config, plan.weights, beside.adapters, background, arguments, board, clock=time.monotonic
+        options,
+        plan.config,
+        plan.weights,
+        plan.keys,
+        beside.adapters,
+        background,
+        arguments,
+        board,
+        clock=time.monotonic,
     )
     uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, beside.early.stop())))
 

@@ -3,8 +3,7 @@
 import argparse
 import difflib
 import re
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kaito.runtime.config import ConfigFile, EffectiveConfig
 from kaito.runtime.engine import vllm_compat
@@ -12,9 +11,6 @@ from kaito.runtime.failure import FatalError
 
 _NAMED = re.compile(r"argument (?:-[^-/]+/)*--([a-z0-9-]+)")
 """How argparse begins what it has against the value of a flag."""
-
-KEY_VARIABLE = "VLLM_API_KEY"
-"""Where vLLM finds an API key that no flag gives."""
 
 
 def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namespace:
@@ -64,8 +60,3 @@ def _check_known(name: str, known: list[str], file: ConfigFile) -> None:
             remedy=remedy,
         )
     raise FatalError("InvalidFlag", f"Neither kaito nor vLLM knows --{name}.", remedy=remedy)
-
-
-def requested_keys(arguments: Any, environment: Mapping[str, str]) -> list[str]:
-    """Return the API keys that vLLM was told to ask for; the flag wins over the variable, as there."""
-    return [key for key in (arguments.api_key or [environment.get(KEY_VARIABLE, "")]) if key]

@@ -19,7 +19,6 @@ from kaito.runtime.chat import ChatRoute
 from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
-from kaito.runtime.engine.arguments import KEY_VARIABLE, requested_keys
 from kaito.runtime.engine.benchmark import benchmark, load_for
 from kaito.runtime.engine.causes import engine_failure
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
@@ -30,6 +29,7 @@ from kaito.runtime.engine.warm_up import look_at, warm_up
 from kaito.runtime.engine.watch import Watch
 from kaito.runtime.failure import FatalError
 from kaito.runtime.front import BackgroundLoop, Gate, KeyRing, Limits, Rules, asgi
+from kaito.runtime.front.keys import KEY_VARIABLE
 from kaito.runtime.front.pins import Pins
 from kaito.runtime.logs import recorded_cause
 from kaito.runtime.status import StatusBoard
@@ -46,6 +46,7 @@ class Serving:
     options: ServeOptions
     config: EffectiveConfig
     weights: Weights
+    keys: KeyRing
     adapters: AdapterService
     background: BackgroundLoop
     arguments: Any
@@ -60,19 +61,19 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
     """
     board = serving.board
     board.enter("loading", f"loading {serving.weights.source}")
-    keys = _keys(serving)
+    _take_over_from_vllm(serving.arguments)
     async with _engine(serving.arguments) as engine:
         pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
         tasks = await engine.get_supported_tasks()
         application = vllm_compat.build_app(serving.arguments, tasks, engine.model_config)
         await vllm_compat.init_app_state(engine, application.state, serving.arguments, tasks)
         board.weights(loaded=board.state.weights["totalBytes"])
-        gate = await _warmed(serving, engine, application, pulse, keys)
+        gate = await _warmed(serving, engine, application, pulse)
         server = HttpServer(_http_config(gate, serving))
         await take_over()
         board.enter("ready", serving.weights.sentence())
         _log.info("ready", seconds=dict(board.state.stage_seconds), serves=serving.weights.sentence())
-        beside = [asyncio.create_task(keys.follow(), name="keys")]
+        beside = [asyncio.create_task(serving.keys.follow(), name="keys")]
         if serving.options.benchmark_seconds:
             beside.append(asyncio.create_task(_benchmark(serving, engine, application), name="benchmark"))
         try:
@@ -108,13 +109,11 @@ async def _engine(arguments: Any) -> AsyncIterator[Any]:
         raise engine_failure(error, recorded_cause()) from error
 
 
-def _keys(serving: Serving) -> KeyRing:
-    """Return the keys that the gate asks for. They are taken from vLLM, which would guard some of its paths only."""
-    plain = requested_keys(serving.arguments, os.environ)
-    serving.arguments.api_key = None
+def _take_over_from_vllm(arguments: Any) -> None:
+    """Leave to the gate what it does: the keys, of which vLLM would guard some paths only, and the request ids."""
+    arguments.api_key = None
     os.environ.pop(KEY_VARIABLE, None)
-    serving.arguments.enable_request_id_headers = False  # the gate's answers have them
-    return KeyRing(serving.options.api_keys_file, plain)
+    arguments.enable_request_id_headers = False
 
 
 def _base(serving: Serving) -> str:
@@ -165,7 +164,7 @@ async def _benchmark(serving: Serving, engine: Any, application: Any) -> None:
     )
 
 
-def _rules(serving: Serving, engine: Any, keys: KeyRing) -> Rules:
+def _rules(serving: Serving, engine: Any) -> Rules:
     """Return what requests are held to."""
     options, scheduler = serving.options, engine.vllm_config.scheduler_config
     limits = Limits(
@@ -174,7 +173,7 @@ def _rules(serving: Serving, engine: Any, keys: KeyRing) -> Rules:
         tokens=scheduler.max_num_queued_tokens,
     )
     return Rules(
-        keys,
+        serving.keys,
         limits,
         options.max_body_bytes,
         seconds=options.request_timeout_seconds or None,
@@ -182,7 +181,7 @@ def _rules(serving: Serving, engine: Any, keys: KeyRing) -> Rules:
     )
 
 
-async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse, keys: KeyRing) -> Gate:
+async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse) -> Gate:
     """Load the adapters, ask everything once, and return the gate through which clients will come."""
     board, options = serving.board, serving.options
     base = _base(serving)
@@ -211,7 +210,7 @@ async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse,
         about=serving.weights.about(),
         clock=serving.clock,
         metrics=RequestMetrics(REGISTRY),
-        rules=_rules(serving, engine, keys),
+        rules=_rules(serving, engine),
         load=pulse.load,
         served=lambda name: name in models.lora_requests or models.is_base_model(name),
     )

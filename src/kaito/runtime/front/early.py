@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from kaito.runtime.front import probes
+from kaito.runtime.front.errors import no_key
+from kaito.runtime.front.keys import KeyRing
 from kaito.runtime.status import StatusBoard
 
 SILENT_SECONDS = 1.0
@@ -28,7 +30,8 @@ class EarlyAnswers:
     yet sent a request, and a client would see its connection reset in the moment of the handover.
     """
 
-    def __init__(self, board: StatusBoard, registry: CollectorRegistry) -> None:
+    def __init__(self, board: StatusBoard, registry: CollectorRegistry, keys: KeyRing | None = None) -> None:
+        self._keys = keys or KeyRing()
         self._board = board
         self._registry = registry
         self._listener: socket.socket | None = None
@@ -78,6 +81,9 @@ class EarlyAnswers:
             response = _json(*probes.live(status))
         elif request.path == probes.READY_PATH:
             response = _json(*probes.ready(status))
+        elif self._keys.required and not self._keys.holder(request.headers.get("Authorization", "").encode()):
+            why = no_key()
+            response = web.json_response(why.body, status=why.status, headers=why.headers)
         elif request.path == probes.METRICS_PATH:
             response = await asyncio.to_thread(exposition, self._registry)
         else:

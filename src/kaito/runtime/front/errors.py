@@ -22,3 +22,9 @@ def refused(
     kind = kind or ("invalid_request_error" if status < 500 else "service_unavailable")
     error = {"message": message, "type": kind, "param": None, "code": code}
     return Refused(status, reason or code, {"error": error, "detail": message}, headers or {})
+
+
+def no_key() -> Refused:
+    """Return the answer for whoever shows no key of ours."""
+    message = "A valid API key is needed: Authorization: Bearer <key>."
+    return refused(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})

@@ -13,7 +13,7 @@ from typing import Any
 from kaito.runtime.config import MAX_BODY_BYTES
 from kaito.runtime.front import asgi, paths, probes
 from kaito.runtime.front.admission import Crowd, EngineLoad, Limits, admission
-from kaito.runtime.front.errors import Refused, refused
+from kaito.runtime.front.errors import Refused, no_key, refused
 from kaito.runtime.front.flight import Flight, Flights
 from kaito.runtime.front.intake import Head, asked_model, read_head
 from kaito.runtime.front.keys import KeyRing
@@ -123,8 +123,7 @@ class Gate:
         """Return why the request may not pass: no key, a route that is closed to all, or not the time for it."""
         keys, path = self._rules.keys, scope["path"]
         if keys.required and not keys.holder(authorization):
-            message = "A valid API key is needed: Authorization: Bearer <key>."
-            return refused(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+            return no_key()
         if paths.closed(path):
             message = f"{path} is closed on this port: adapters are changed through the admin port."
             return refused(403, "route_closed", message)

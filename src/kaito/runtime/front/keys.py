@@ -4,15 +4,19 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from kaito.runtime.config import Flags
 from kaito.runtime.failure import FatalError
 
 _log = structlog.get_logger("kaito.runtime")
+
+KEY_VARIABLE = "VLLM_API_KEY"
+"""Where vLLM finds an API key that no flag gives."""
 
 LOOK_SECONDS = 2.0
 """How often the file is looked at. A Secret's new content is a new file behind a symbolic link."""
@@ -26,6 +30,12 @@ class Key:
 
     name: str
     digest: bytes
+
+
+def keys_of_vllm(flags: Flags, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keys that vLLM's own settings ask for; the flag wins over the variable, as there."""
+    flag = flags.get("api-key")
+    return tuple(key for key in (flag.values if flag else (environment.get(KEY_VARIABLE, ""),)) if key)
 
 
 def parse_keys(text: str) -> tuple[list[Key], list[int]]:

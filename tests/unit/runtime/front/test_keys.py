@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from kaito.runtime.config import Flags
 from kaito.runtime.failure import FatalError
-from kaito.runtime.front.keys import KeyRing, parse_keys
+from kaito.runtime.front.keys import KeyRing, keys_of_vllm, parse_keys
 
 HASH = hashlib.sha256(b"hashed").hexdigest()
 
@@ -52,6 +53,19 @@ def test_without_file_and_flag_none_is_needed_and_an_empty_file_lets_nobody_in(t
     ring = KeyRing(tmp_path / "keys")
     assert ring.required
     assert ring.holder(b"Bearer ") == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "keys"),
+    [
+        ("--api-key=a", {"VLLM_API_KEY": "b"}, ("a",)),
+        ("--api-key a b", {}, ("a", "b")),
+        ("", {"VLLM_API_KEY": "b"}, ("b",)),
+        ("", {}, ()),
+    ],
+)
+def test_vllm_s_own_settings_of_keys_are_kept(argv: str, environment: dict[str, str], keys: tuple[str, ...]) -> None:
+    assert keys_of_vllm(Flags.parse(argv.split()), environment) == keys
 
 
 def test_a_secret_that_kubernetes_swaps_is_followed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from kaito.contracts import STATUS_PATH, FailureStatus, WeightsStatus
 from kaito.runtime.failure import FatalError
-from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, listen
+from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRing, listen
 from kaito.runtime.status import ServerState, StatusBoard
 from kaito.runtime.status.metrics import RuntimeCollector
 
@@ -57,6 +57,22 @@ async def test_the_port_answers_while_the_model_loads(
             assert answer.status == status
             assert contains in await answer.text()
             assert (answer.headers.get("Retry-After") is not None) == (status == 503)
+        await early.stop()
+
+
+async def test_with_keys_only_the_probes_are_answered_without_one_while_the_model_loads(
+    client: aiohttp.ClientSession,
+) -> None:
+    board = new_board()
+    early = EarlyAnswers(board, registry_of(board), KeyRing(plain=["one"]))
+    with listen("127.0.0.1", 0) as listener:
+        await early.start(listener)
+        for path, key, status in (("/metrics", "", 401), ("/chat", "two", 401), ("/metrics", "one", 200)):
+            url = f"http://127.0.0.1:{port_of(listener)}{path}"
+            async with client.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+                assert answer.status == status
+        async with client.get(f"http://127.0.0.1:{port_of(listener)}/readyz") as answer:
+            assert answer.status == 503
         await early.stop()
 
 
