@@ -1,21 +1,25 @@
 """`kaito_*` metrics of a server, beside vLLM's own on `/metrics`."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from kaito.contracts import AdapterPhase, Stage
+from kaito.contracts import AdapterPhase, Stage, WeightsStatus
 from kaito.runtime.status.board import StatusBoard
+from kaito.runtime.status.download import DownloadPace
 
 
 class RuntimeCollector(Collector):
     """Reads the status board at each scrape, so that nothing has to be kept in step."""
 
-    def __init__(self, board: StatusBoard) -> None:
+    def __init__(self, board: StatusBoard, clock: Callable[[], float] = time.monotonic) -> None:
         self._board = board
+        self._clock = clock
+        self._pace = DownloadPace()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the stage, the bytes of the weights, seconds per stage, and the adapters by state."""
@@ -32,10 +36,22 @@ class RuntimeCollector(Collector):
         weights.add_metric([status["weights"]["kind"], "loaded"], status["weights"]["loadedBytes"])
         weights.add_metric([status["weights"]["kind"], "total"], status["weights"]["totalBytes"])
         yield weights
+        if status["weights"]["kind"] == "hub":
+            yield from self._download(status["weights"])
         adapters = GaugeMetricFamily("kaito_runtime_adapters", "Adapters by state.", labels=["state"])
         for state in get_args(AdapterPhase):
             adapters.add_metric([state], sum(adapter["state"] == state for adapter in status["adapters"]))
         yield adapters
+
+    def _download(self, weights: WeightsStatus) -> Iterator[GaugeMetricFamily]:
+        """Yield upstream's own two gauges."""
+        loaded, total = weights["loadedBytes"], weights["totalBytes"]
+        self._pace.look(self._clock(), loaded)
+        name = "kaito_model_download_speed_bytes_per_second"
+        yield GaugeMetricFamily(name, "Speed of the model's download.", value=self._pace.speed())
+        name = "kaito_model_download_remaining_seconds"
+        text = "Seconds until the model is there; -1 while unknown."
+        yield GaugeMetricFamily(name, text, value=self._pace.remaining(loaded, total))
 
 
 class RequestMetrics:
