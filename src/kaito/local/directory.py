@@ -115,6 +115,11 @@ class ClusterDirectory:
         return self.root / "weights"
 
     @property
+    def demo(self) -> Path:
+        """What `kaito demo` makes: an adapter, its image, a manifest."""
+        return self.root / "demo"
+
+    @property
     def format_file(self) -> Path:
         """Says in which format the folder is."""
         return self.root / "format"

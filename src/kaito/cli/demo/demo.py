@@ -11,13 +11,14 @@ import yaml
 from rich.console import Console
 
 from kaito.cli.connection import cluster_directory, connected
+from kaito.cli.demo.adapter_act import Stage, play, wait_for_leftover
 from kaito.cli.demo.figures import measure
 from kaito.cli.demo.follow import PhasePrinter, follow, ready_time
 from kaito.cli.demo.prerequisites import check_programs, find_manifest, kubectl
 from kaito.cli.demo.questions import PROMPT, ask_chat, ask_completion, chat_command
 from kaito.cli.endpoint import find_host
 from kaito.cli.steps import StepPrinter
-from kaito.core import Key, SystemClock
+from kaito.core import Key, Object, SystemClock
 from kaito.core.errors import KaitoError
 from kaito.local.directory import ClusterDirectory, default_directory
 from kaito.local.supervisor import SupervisorSettings, find_running, launch, prepare
@@ -56,6 +57,7 @@ async def _show(console: Console, paths: ClusterDirectory, file: Path, within: f
         applied = clock.now()
         kubeconfig = _kubeconfig(paths)
         console.print(kubectl(kubeconfig, "apply", "-f", str(file)), highlight=False, markup=False)
+        stage = Stage(console, client, clock, paths, kubeconfig, file, key)
         served = await follow(
             client, key, within, PhasePrinter(console, applied), clock, partial(find_host, client, key)
         )
@@ -63,12 +65,19 @@ async def _show(console: Console, paths: ClusterDirectory, file: Path, within: f
         for arguments in (("get", "workspace", key.name), ("get", "svc", key.name)):
             console.print(f"\n[bold]$ kubectl {' '.join(arguments)}[/bold]", highlight=False)
             console.print(kubectl(kubeconfig, *arguments, "-n", key.namespace), highlight=False, markup=False)
-    if ready > applied:
-        _print_figures(console, paths, applied, ready)
-    else:
-        console.print("\nIt was ready before; `kaito down --purge` first measures a start.", highlight=False)
-    await asyncio.to_thread(_ask, console, served.host)
+        if ready > applied:
+            _print_figures(console, paths, applied, ready)
+        else:
+            console.print("\nIt was ready before; `kaito down --purge` first measures a start.", highlight=False)
+        await wait_for_leftover(stage)
+        await asyncio.to_thread(_ask, console, served.host)
+        await play(stage, _preset(served.workspace), served.host)
     _print_next(console, paths, kubeconfig, key)
+
+
+def _preset(workspace: Object) -> str:
+    """Return the name of the preset that is served, as the status has it: a manifest may use an alias."""
+    return str(((workspace.get("status") or {}).get("plan") or {}).get("preset") or "")
 
 
 def _key(file: Path) -> Key:

@@ -11,6 +11,8 @@ PROMPT = "YOUR QUESTION HERE"
 
 CURL_SECONDS = 300
 
+MOST_TOKENS = 64
+
 
 def chat_command(host: str, prompt: str) -> list[str]:
     """Return the page's `curl` command for a host."""
@@ -45,7 +47,27 @@ def ask_chat(host: str, prompt: str = PROMPT) -> str:
 
 
 def ask_completion(host: str, prompt: str = PROMPT) -> tuple[str, str]:
-    """Return the model and the text of a completion through the `openai` client. KaitoError (OpenaiMissing, …)."""
+    """Return the first model and its completion through the `openai` client. KaitoError (OpenaiMissing, …)."""
+    client, error = _openai(host)
+    try:
+        model: str = client.models.list().data[0].id
+    except (error, IndexError) as failure:
+        raise KaitoError("CompletionFailed", f"http://{host}/v1/models failed: {failure}") from failure
+    return model, ask_model(host, model, prompt)
+
+
+def ask_model(host: str, model: str, prompt: str) -> str:
+    """Return a model's completion through the `openai` client. KaitoError (OpenaiMissing, CompletionFailed)."""
+    client, error = _openai(host)
+    try:
+        completion: Any = client.completions.create(model=model, prompt=prompt, max_tokens=MOST_TOKENS)
+    except error as failure:
+        raise KaitoError("CompletionFailed", f"http://{host}/v1/completions failed: {failure}") from failure
+    return str(completion.choices[0].text).strip()
+
+
+def _openai(host: str) -> tuple[Any, type[Exception]]:
+    """Return a client, and what it raises. KaitoError (OpenaiMissing)."""
     try:
         import openai
     except ImportError as error:
@@ -55,10 +77,4 @@ def ask_completion(host: str, prompt: str = PROMPT) -> tuple[str, str]:
             terminal=True,
             remedy="`uv sync` installs it.",
         ) from error
-    client = openai.OpenAI(base_url=f"http://{host}/v1", api_key="unused", timeout=CURL_SECONDS)
-    try:
-        model: str = client.models.list().data[0].id
-        completion: Any = client.completions.create(model=model, prompt=prompt, max_tokens=64)
-    except (openai.OpenAIError, IndexError) as error:
-        raise KaitoError("CompletionFailed", f"http://{host}/v1/completions failed: {error}") from error
-    return model, str(completion.choices[0].text).strip()
+    return openai.OpenAI(base_url=f"http://{host}/v1", api_key="unused", timeout=CURL_SECONDS), openai.OpenAIError
