@@ -1,6 +1,7 @@
 """The demo's second act: an adapter comes to the running Workspace, answers, and leaves it again."""
 
 import asyncio
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from kaito.cli.demo.adapter_manifest import (
     with_adapter,
 )
 from kaito.cli.demo.prerequisites import kubectl
-from kaito.cli.demo.questions import ask_chat, ask_model
+from kaito.cli.demo.questions import ask_chat, ask_model, chat_command
 from kaito.cli.kinds import WORKSPACE, WORKSPACE_LABEL
 from kaito.contracts import STAND_IN_MARKER
 from kaito.core import Client, Clock, ConnectionLostError, Key, Object
@@ -121,9 +122,9 @@ async def _with_adapter(stage: Stage, changed: Path, image: str, preset: str, ho
     stage.kubectl("apply", "-f", str(changed))
     state = await _until(stage, _is_ready, "is not ready")
     seconds = stage.clock.monotonic() - begun
+    await _check_pods(stage, before)
     stage.say(f" ✓ {adapter_line(adapter_state(state, ADAPTER) or {})}")
     stage.say(f" ✓ from apply to Ready {seconds:.1f} s, in the same pod, not restarted")
-    await _check_pods(stage, before)
     stage.kubectl("get", "pod", "-n", stage.key.namespace, "-l", f"{WORKSPACE_LABEL}={stage.key.name}")
     for model in (preset, ADAPTER):
         stage.console.print(f"\n[bold]openai: completions.create(model={model!r}, prompt={QUESTION!r})[/bold]")
@@ -141,9 +142,15 @@ async def _without_adapter(stage: Stage, host: str) -> None:
     begun = stage.clock.monotonic()
     stage.kubectl("apply", "-f", str(stage.file))
     await _until(stage, lambda workspace: adapter_state(workspace, ADAPTER) is None, "has not left")
-    stage.say(f" ✓ {ADAPTER} left after {stage.clock.monotonic() - begun:.1f} s, in the same pod, not restarted")
+    seconds = stage.clock.monotonic() - begun
     await _check_pods(stage, before)
-    stage.console.print("\n[bold]curl …/chat[/bold]", highlight=False)
+    stage.say(f" ✓ {ADAPTER} left after {seconds:.1f} s, in the same pod, not restarted")
+    await _chat(stage, host)
+
+
+async def _chat(stage: Stage, host: str) -> None:
+    """Ask the Workspace: that is the model with all its adapters."""
+    stage.console.print(f"\n[bold]$ {shlex.join(chat_command(host, QUESTION))}[/bold]", highlight=False)
     stage.say(await asyncio.to_thread(ask_chat, host, QUESTION))
 
 

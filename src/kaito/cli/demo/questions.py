@@ -11,7 +11,8 @@ PROMPT = "YOUR QUESTION HERE"
 
 CURL_SECONDS = 300
 
-MOST_TOKENS = 64
+MOST_TOKENS = 96
+"""Enough for every answer of a stand-in."""
 
 
 def chat_command(host: str, prompt: str) -> list[str]:
