@@ -129,10 +129,7 @@ async def _with_adapter(stage: Stage, changed: Path, image: str, preset: str, ho
     for model in (preset, ADAPTER):
         stage.console.print(f"\n[bold]openai: completions.create(model={model!r}, prompt={QUESTION!r})[/bold]")
         stage.say(await asyncio.to_thread(ask_model, host, model, QUESTION))
-    stage.console.print(
-        "\n[bold]curl …/chat[/bold]: the Workspace, which is the model with its adapters", highlight=False
-    )
-    stage.say(await asyncio.to_thread(ask_chat, host, QUESTION))
+    await _chat(stage, host)
 
 
 async def _without_adapter(stage: Stage, host: str) -> None:
