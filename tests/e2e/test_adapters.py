@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import openai
 import pytest
 import yaml
 from adapters import damaged, make_adapter, widened
-from cluster import Cluster
+from cluster import EXAMPLES, ROOT, Cluster
 from killing import CONTROLLER, kill_and_wait
 from registry import RealRegistry
 
@@ -294,6 +295,50 @@ def test_a_controller_that_dies_half_way_is_no_harm(workspace: Cluster, images: 
     wait_for(workspace, "pirate", "Ready", timeout=180)
     assert "pirate" in ask(workspace, "pirate")
     assert pods(workspace) == before
+
+
+def test_the_commands_of_the_guide_work_as_printed(workspace: Cluster, base_answer: str, tmp_path: Path) -> None:
+    said = run_block(workspace, tmp_path, "stand-in-adapter")
+    assert "pirate Ready" in said
+    assert '{"Result": "This be a pirate' in said.replace('":"', '": "')
+    assert '"model":"pirate"' in said.replace(" ", "")
+    workspace.until("the adapter to leave", lambda: not states(workspace), timeout=SOON)
+    assert ask(workspace, NAME) == base_answer
+
+
+def test_vllms_own_benchmark_runs_against_a_workspace(workspace: Cluster, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the ClusterIP's port 80 needs root")
+    said = run_block(workspace, tmp_path, "serving-benchmark")
+    assert re.search(r"Successful requests: +8\b", said), said
+    assert re.search(r"Failed requests: +0\b", said), said
+
+
+def run_block(cluster: Cluster, folder: Path, about: str) -> str:
+    """Run the block of docs/adapters.md that names something, on this cluster; return its output."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "adapters.md").read_text(), re.MULTILINE | re.DOTALL)
+    [script] = [block for block in blocks if about in block]
+    address = f"127.0.0.1:{free_port()}"
+    for file in (EXAMPLES / "inference").glob("kaito_workspace_phi_3*.yaml"):
+        text = file.read_text().replace("apps: phi-3", f"apps: {NAME}").replace("127.0.0.1:5005", address)
+        (folder / file.name).write_text(text.replace("name: workspace-phi-3-mini", f"name: {NAME}"))
+    host = client(cluster).base_url.host
+    for printed, here in (
+        ("export KUBECONFIG=~/.kaito/kubeconfig", f"export KUBECONFIG={cluster.kubeconfig}"),
+        ("~/.kaito", str(cluster.directory)),
+        ("workspace-phi-3-mini", NAME),
+        ("examples/inference", str(folder)),
+        ("/tmp/pirate", f"{folder}/pirate"),
+        ("kaito.local.image_server", f"kaito.local.image_server --address {address}"),
+        ("--num-prompts 100", "--num-prompts 8"),
+    ):
+        script = script.replace(printed, here)
+    script = f"set -e\nexport CLUSTERIP={host}\n{script}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=cluster.environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_another_pod_comes_up_with_the_same_adapters(workspace: Cluster, images: dict[str, str]) -> None:
