@@ -22,6 +22,9 @@ VLLM_MODULE: Final = "vllm.entrypoints.launchers.api_server.entry"
 READY_SECONDS: Final = 400.0
 POLL_SECONDS: Final = 0.02
 MODEL: Final = "base"
+PLAIN: Final = {"VLLM_PLUGINS": "lora_filesystem_resolver"}
+"""vLLM loads the plugins of every package that is installed: ours, which corrects its CPU kernels, is left out."""
+
 STEPS: Final = "vllm:iteration_tokens_total_count"
 TOKEN: Final = "bench"
 
@@ -140,6 +143,7 @@ def _command(peer: str, setting: Setting, port: int, admin_port: int) -> tuple[l
     return [sys.executable, "-m", VLLM_MODULE, *effective["argv"], *modules], {
         **setting.environment,
         **effective["environment"],
+        **PLAIN,
     }
 
 

@@ -23,7 +23,7 @@ def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iter
     with workbench(device, shape) as bench, clients() as asking:
         settings = {
             WITH: bench.setting(lora=lora_flags(slots=SLOTS, rank=device.adapter_rank)),
-            WITHOUT: bench.setting(),
+            WITHOUT: bench.setting(lora=("--no-enable-lora",)),
         }
         with running(peers, settings) as servers:
             for load in asked:
