@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,8 +83,3 @@ def _unchanged(path: Path, before: os.stat_result) -> bool:
         getattr(before, name) == getattr(after, name)
         for name in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
     )
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder and everything in it, as far as that is possible."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from kaito.runtime.adapters.check import LARGEST_ADAPTER
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.store.content import FILES, SUMS_FILE, StoredAdapter, digest_of, is_digest, sums_of
-from kaito.runtime.adapters.store.copying import copy_adapter, disk_full_is_told, remove
+from kaito.runtime.adapters.store.copying import copy_adapter, disk_full_is_told
 from kaito.runtime.adapters.store.locks import exclusive, hold, is_held
 
 _ENTRIES = "sha256"
@@ -42,7 +43,7 @@ class AdapterStore:
         with self._locked():
             for left_over in (self._root / _STAGING).iterdir():
                 if not is_held(left_over):
-                    remove(left_over)
+                    _remove(left_over)
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -58,7 +59,7 @@ class AdapterStore:
             try:
                 yield folder
             finally:
-                remove(folder)
+                _remove(folder)
                 os.close(held)
 
     def admit(
@@ -86,7 +87,7 @@ class AdapterStore:
             with self._locked():
                 entry = self._entry(digest)
                 if not self._is_sound(digest):
-                    remove(entry)
+                    self._drop(digest)
                     self._make_room(size)
                     folder.rename(entry)
                     _flush(entry.parent)
@@ -103,7 +104,7 @@ class AdapterStore:
                 return None
             if self._is_sound(digest):
                 return self._use(digest)
-            remove(self._entry(digest))
+            self._drop(digest)
         raise AdapterError(
             "DigestMismatch",
             f"The stored files of {digest} had changed, and were removed to be fetched anew.",
@@ -159,6 +160,13 @@ class AdapterStore:
             if digest not in self._held:
                 self._held[digest] = hold(self._entry(digest))
 
+    def _drop(self, digest: str) -> None:
+        """Remove an entry whose files are not what they were, or are not there."""
+        with self._mutex:
+            if digest in self._held:
+                os.close(self._held.pop(digest))
+        _remove(self._entry(digest))
+
     def _make_room(self, size: int, *, must: bool = True) -> None:
         """Remove entries that nobody holds, oldest use first, until `size` more bytes are within the limit."""
         entries = sorted((self._root / _ENTRIES).iterdir(), key=_last_use)
@@ -166,7 +174,7 @@ class AdapterStore:
             if self._total() + size <= self._limit:
                 return
             if not is_held(entry):
-                remove(entry)
+                _remove(entry)
         if must and (total := self._total()) + size > self._limit:
             raise AdapterError(
                 "DiskFull",
@@ -190,12 +198,19 @@ def _finish(folder: Path, sums: str) -> None:
     for path in folder.iterdir():
         if path.name in FILES:
             continue
-        remove(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if path.is_dir() and not path.is_symlink():
+            _remove(path)
+        else:
+            path.unlink()
     (folder / SUMS_FILE).write_text(sums, encoding="ascii")
     for name in (*FILES, SUMS_FILE):
         (folder / name).chmod(0o444)
         _flush(folder / name)
     _flush(folder)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -72,6 +72,8 @@ def test_a_changed_byte_is_noticed_and_the_entry_fetched_anew(
     assert (raised.value.reason, raised.value.passes) == ("DigestMismatch", True)
     assert store.find(stored.digest) is None
     assert put(store, source) == stored
+    AdapterStore(tmp_path / "store", 1).keep([])
+    assert stored.path.is_dir()
 
 
 def test_the_least_recently_used_goes_and_what_is_kept_stays(tmp_path: Path, adapter_files: Any) -> None:
