@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from kaito.cli.adapters import HEADING, adapter_links, adapter_rows
 from kaito.cli.columns import columns
 from kaito.cli.connection import connected
 from kaito.cli.explain import Link, chain
@@ -42,6 +43,8 @@ async def _show(
         _print_chains(chains)
     else:
         _print_table(workspaces)
+        if name:
+            _print_adapters(workspaces[0])
 
 
 async def _workspaces(client: Client, name: str, namespace: str) -> list[Object]:
@@ -60,7 +63,7 @@ async def _chain(client: Client, workspace: Object) -> list[Link]:
     events = [
         event for event in (await client.list(EVENT)).items if (event.get("involvedObject") or {}).get("uid") in uids
     ]
-    return chain(workspace, machines, pods, events)
+    return [*chain(workspace, machines, pods, events), *adapter_links(workspace)]
 
 
 def _title(workspace: Object) -> str:
@@ -74,6 +77,11 @@ def _print_table(workspaces: list[Object]) -> None:
         phase, message = status.get("phase") or "-", status.get("message") or "-"
         rows.append((one["metadata"]["namespace"], one["metadata"]["name"], phase, message))
     typer.echo(columns(("NAMESPACE", "NAME", "PHASE", "MESSAGE"), rows))
+
+
+def _print_adapters(workspace: Object) -> None:
+    if rows := adapter_rows(workspace):
+        typer.echo("\n" + columns(HEADING, rows))
 
 
 def _print_chains(chains: dict[str, list[Link]]) -> None:
