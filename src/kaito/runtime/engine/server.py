@@ -167,8 +167,9 @@ async def _benchmark(serving: Serving, engine: Any, application: Any) -> None:
 def _rules(serving: Serving, engine: Any) -> Rules:
     """Return what requests are held to."""
     options, scheduler = serving.options, engine.vllm_config.scheduler_config
+    engines = engine.vllm_config.parallel_config.data_parallel_size
     limits = Limits(
-        slots=0 if options.disable_rate_limit else scheduler.max_num_seqs,
+        slots=0 if options.disable_rate_limit else scheduler.max_num_seqs * engines,
         requests=scheduler.max_num_queued_reqs,
         tokens=scheduler.max_num_queued_tokens,
     )
@@ -178,6 +179,7 @@ def _rules(serving: Serving, engine: Any) -> Rules:
         options.max_body_bytes,
         seconds=options.request_timeout_seconds or None,
         log=options.log_level in {"debug", "info"},
+        root_path=(serving.arguments.root_path or "").rstrip("/"),
     )
 
 

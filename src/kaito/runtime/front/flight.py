@@ -65,7 +65,7 @@ class Flight:
 
     def reported_status(self) -> int:
         """Return the status for the log: 499, as nginx has it, where the client left before the end."""
-        return 499 if self.gone else self.status
+        return 499 if self.gone else self.status or 500
 
     async def receive(self) -> asgi.Message:
         """Return the body that was read already, then what comes from the client: in the end, that it has gone."""

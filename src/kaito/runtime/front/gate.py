@@ -25,13 +25,17 @@ from kaito.runtime.status.metrics import RequestMetrics
 
 @dataclass(frozen=True)
 class Rules:
-    """What requests are held to. `seconds` bounds each of them; None: only the client's own `X-Request-Timeout`."""
+    """What requests are held to. `seconds` bounds each of them; None: only the client's own `X-Request-Timeout`.
+
+    `root_path` is what vLLM takes off the front of a path before it looks for the route.
+    """
 
     keys: KeyRing = field(default_factory=KeyRing)
     limits: Limits = field(default_factory=Limits)
     longest_body: int = MAX_BODY_BYTES
     seconds: float | None = None
     log: bool = True
+    root_path: str = ""
 
 
 class Gate:
@@ -74,6 +78,8 @@ class Gate:
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request, or pass it on."""
+        if (root := self._rules.root_path) and scope.get("path", "").startswith(f"{root}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(root)}
         if scope["type"] == "http":
             if scope["path"] in paths.PROBES:
                 await self._probe(scope["path"], send)

@@ -55,7 +55,9 @@ class Front:
             about=ABOUT,
             clock=lambda: 1.0,
             metrics=RequestMetrics(self.registry),
-            rules=Rules(KeyRing(plain=keys), limits or Limits(), longest_body=1000, seconds=seconds),
+            rules=Rules(
+                KeyRing(plain=keys), limits or Limits(), longest_body=1000, seconds=seconds, root_path="/under"
+            ),
             load=lambda: self.engine_load,
             served=lambda name: name in {"phi", "pirate"},
         )
@@ -243,7 +245,10 @@ async def test_too_many_requests_get_kaito_s_429_and_are_counted() -> None:
     assert (await front.ask("/v1/models"))[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/adapters", "/adapters/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/adapters", "/adapters/x", "/under/v1/load_lora_adapter"],
+)
 async def test_vllm_s_own_adapter_routes_are_closed(path: str) -> None:
     assert (await Front(keys=("one",)).ask(path, method="POST", key="one"))[0] == 403
 
