@@ -47,7 +47,7 @@ bench: control-plane  ## kaito.core beside kopf and controller-runtime (ROWS="no
 	@$(UV) sync --quiet --group dev --group bench --inexact
 	$(RUN) python -m bench --rounds $(or $(ROUNDS),5) --rows $(ROWS)
 
-bench-runtime: everything  ## The runtime beside plain vLLM (ROWS="cost-tiny start" and ROUNDS=1 for a part; bench/README.md)
+bench-runtime: $(if $(filter gpu,$(DEVICE)),control-plane,everything)  ## The runtime beside plain vLLM (ROWS="cost-tiny start" and ROUNDS=1 for a part; bench/README.md)
 	$(RUN) python -m bench.runtime --rounds $(or $(ROUNDS),4) --rows $(ROWS) $(if $(DEVICE),--device $(DEVICE))
 
 lint: control-plane  ## ruff, mypy --strict, import-linter, drift of generated files

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.runtime import tree
+from bench.runtime.device import gpu_names
 from kaito.local.ports import free_ports
 
 KAITO_RUNTIME: Final = str(Path(sys.executable).with_name("kaito-runtime"))
@@ -149,11 +150,17 @@ def _command(peer: str, setting: Setting, port: int, admin_port: int) -> tuple[l
 
 @contextmanager
 def running(peers: Sequence[str], settings: dict[str, Setting]) -> Iterator[dict[str, Server]]:
-    """Start servers at the same time, wait until each has answered, and run them during the block."""
+    """Start servers, wait until each has answered, and run them during the block.
+
+    Those on a GPU start one after the other: each measures how much of its memory is free.
+    """
     servers: dict[str, Server] = {}
+    alone = bool(gpu_names())
     try:
         for peer in peers:
             servers[peer] = Server(peer, settings[peer])
+            if alone:
+                servers[peer].wait_answer()
         for server in servers.values():
             server.wait_answer()
         yield servers

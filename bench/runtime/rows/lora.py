@@ -29,7 +29,7 @@ def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iter
             for load in asked:
                 for server in servers.values():
                     block(server, load, asking)
-            for number in range(1, rounds * PAIRS + 1):
+            for number in range(1, rounds * PAIRS // 2 + 1):
                 found = one_round(servers, asked, asking, number)
                 for peer, server in servers.items():
                     memory = {f"{name} MiB": value for name, value in server.memory_mib().items()}
