@@ -37,6 +37,7 @@ from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRi
 from kaito.runtime.front.keys import keys_of_vllm
 from kaito.runtime.logs import configure_logging, write_vllm_logging
 from kaito.runtime.status import ServerState, StatusBoard
+from kaito.runtime.status.adapter_metrics import AdapterMetrics
 from kaito.runtime.status.metrics import RuntimeCollector
 from kaito.runtime.weights import Weights, inspect_weights
 
@@ -185,6 +186,7 @@ def _adapters(options: ServeOptions, plan: Plan | None, board: StatusBoard, scra
     names = plan.config.names if plan else ()
     return AdapterService(
         board,
+        AdapterMetrics(REGISTRY),
         Places(
             store,
             options.adapters_dir,
@@ -214,11 +216,14 @@ def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Bes
     compat = _import_vllm()
     import uvloop
 
-    from kaito.runtime.engine.arguments import vllm_arguments
+    from kaito.runtime.engine.arguments import takes_lora, vllm_arguments
     from kaito.runtime.engine.server import Serving
     from kaito.runtime.engine.server import serve as serve_vllm
 
     compat.self_test(_log.info)
+    if plan.config.lora_assumed and not takes_lora(plan.weights.config.get("architectures") or ()):
+        plan = replace(plan, config=plan.config.without_lora())
+        _log.info("adjusted", remark=plan.config.remarks[-1])
     arguments = vllm_arguments(plan.config, plan.file)
     compat.configure_logging_from_args(arguments)
     _log.info("starting vLLM", flags=plan.config.flags.shown())

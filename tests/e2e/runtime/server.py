@@ -70,6 +70,18 @@ class RuntimeServer:
         except urllib.error.HTTPError as error:
             return Answer(error.code, _headers(error.headers), error.read().decode())
 
+    def order(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send an order to the admin port."""
+        url = f"http://{self.host}:{self.admin_port}{path}"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return Answer(answer.status, _headers(answer.headers), answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, _headers(error.headers), error.read().decode())
+
     def stream(self, body: Any) -> Iterator[str]:
         """Yield the `data:` lines of a streamed completion."""
         url = f"http://{self.host}:{self.port}/v1/completions"

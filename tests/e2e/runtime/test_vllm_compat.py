@@ -8,14 +8,17 @@ NAMES = (
     "BaseModelPath",
     "FlexibleArgumentParser",
     "LoRARequest",
+    "LoRARequestStates",
     "ModelCard",
     "ModelPermission",
+    "ModelRegistry",
     "OpenAIServingModels",
     "build_app",
     "build_async_engine_client",
     "configure_logging_from_args",
     "init_app_state",
     "make_arg_parser",
+    "supports_lora",
     "validate_parsed_serve_args",
 )
 
@@ -96,3 +99,12 @@ def test_vllm_takes_every_flag_that_is_added_on_a_cpu() -> None:
     arguments = vllm_arguments(config, file)
     assert (arguments.max_model_len, arguments.enable_prefix_caching, arguments.enable_lora) == (2048, False, True)
     assert arguments.served_model_name == ["phi"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "takes"), [("Phi3ForCausalLM", True), ("BertModel", False), ("NobodyForCausalLM", True)]
+)
+def test_vllm_tells_which_architectures_take_lora(architecture: str, takes: bool) -> None:
+    from kaito.runtime.engine.arguments import takes_lora
+
+    assert takes_lora([architecture]) is takes

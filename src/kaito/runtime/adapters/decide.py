@@ -175,8 +175,14 @@ def follow(tracked: Mapping[str, Tracked], wanted: Mapping[str, Wanted], now: fl
 def follow_together(
     tracked: Mapping[str, Tracked], wanted: Mapping[str, Wanted], workspace: str, now: float
 ) -> dict[str, Tracked]:
-    """Return the next state with the Workspace's own entry among them: the sum of all others that are served."""
-    together = all_together(follow(tracked, wanted, now), workspace)
+    """Return the next state with the Workspace's own entry among them: the sum of all others that are served.
+
+    While one of them is about to be, the sum stays as it is: it would be made twice.
+    """
+    alone = follow(tracked, wanted, now)
+    own = tracked[workspace].wanted if workspace in tracked else None
+    coming = any(state.busy and state.phase in {"Validating", "Loading"} for state in alone.values())
+    together = own if coming else all_together(alone, workspace)
     return follow(tracked, {**wanted, **({} if together is None else {workspace: together})}, now)
 
 

@@ -52,6 +52,9 @@ class Engine(Protocol):
     async def unload(self, number: int) -> None:
         """Take out when its last request has ended."""
 
+    async def resident(self) -> frozenset[int]:
+        """Return the numbers that are in memory."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -60,6 +63,7 @@ class Changes:
     report: Callable[[tuple[AdapterStatus, ...]], None]
     loaded: Callable[[float, bool], None] = lambda seconds, swapped: None
     failed: Callable[[AdapterReason], None] = lambda reason: None
+    engine_holds: Callable[[int, int], None] = lambda resident, evicted: None
 
 
 class AdapterManager:
@@ -156,6 +160,7 @@ class AdapterManager:
         if following != self._names:
             await engine.publish(following)
             self._names = following
+            tasks.create_task(self._count(engine), name="count adapters")
         served = {state.served.number for state in self._tracked.values() if state.served is not None}
         served |= {target.number for target in following.values() if target is not None}
         for number in set(self._loaded) - served - self._leaving:
@@ -220,6 +225,12 @@ class AdapterManager:
             self._tracked[state.name] = now.went_on(phase)
             self._tell()
 
+    async def _count(self, engine: Engine) -> None:
+        """Say what the engine has in memory. Of more than it has room for, those longest unused are evicted."""
+        with contextlib.suppress(Exception):  # it may be ending
+            resident = await engine.resident()
+            self._changes.engine_holds(len(resident), len(set(self._loaded) - resident - self._leaving))
+
     async def _let_go(self, engine: Engine, number: int) -> None:
         try:
             await engine.unload(number)
@@ -227,6 +238,7 @@ class AdapterManager:
             _log.exception("an adapter could not be taken out of the engine", number=number)
         self._loaded.pop(number, None)
         self._leaving.discard(number)
+        await self._count(engine)
         for name, state in list(self._tracked.items()):
             if state.wanted is None and state.leaving is not None and state.leaving.number == number:
                 del self._tracked[name]

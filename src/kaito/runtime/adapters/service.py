@@ -15,6 +15,7 @@ from kaito.runtime.adapters.prepare import Preparation
 from kaito.runtime.adapters.sources import Limits, Place
 from kaito.runtime.adapters.store import AdapterStore
 from kaito.runtime.status import StatusBoard
+from kaito.runtime.status.adapter_metrics import AdapterMetrics
 
 WORKERS = 4
 """Adapters that are checked at one time. The checks read files and little else."""
@@ -29,13 +30,22 @@ class AdapterService:
     `taken` are names that no adapter may have.
     """
 
-    def __init__(self, board: StatusBoard, places: Places, *, workspace: str, taken: Collection[str]) -> None:
+    def __init__(
+        self,
+        board: StatusBoard,
+        metrics: AdapterMetrics,
+        places: Places,
+        *,
+        workspace: str,
+        taken: Collection[str],
+    ) -> None:
         self._board = board
         self._places = places
         self._workers = ThreadPoolExecutor(WORKERS, "kaito-adapters")
         self._in_force: AdapterSetInForce | None = None
         self._statuses: tuple[AdapterStatus, ...] = ()
-        self._manager = AdapterManager(Changes(self._report), workspace=workspace, clock=time.monotonic, wall=time.time)
+        changes = Changes(self._report, metrics.loaded, metrics.failed, metrics.engine_holds)
+        self._manager = AdapterManager(changes, workspace=workspace, clock=time.monotonic, wall=time.time)
         self._follower = Follower(places, taken=taken, want=self._manager.want, in_force=self._took_over)
         self._tasks: list[asyncio.Task[None]] = []
 

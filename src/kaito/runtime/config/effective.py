@@ -1,7 +1,7 @@
 """What vLLM is started with: the command line, the config file, the machine and the weights, made into one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kaito.runtime.adapters.sizing import LoraSize
 from kaito.runtime.config.config_file import ConfigFile
@@ -37,13 +37,23 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told 
 
 @dataclass(frozen=True)
 class EffectiveConfig:
-    """How vLLM is started. `flags` is its command line; `remarks` says in sentences what was changed and why."""
+    """How vLLM is started. `flags` is its command line; `remarks` says in sentences what was changed and why.
+
+    `lora_assumed`: LoRA was turned on because adapters may come; no flag asked for it.
+    """
 
     flags: Flags
     environment: Mapping[str, str]
     remarks: tuple[str, ...]
     names: tuple[str, ...]
     accelerator: bool = False
+    lora_assumed: bool = False
+
+    def without_lora(self) -> "EffectiveConfig":
+        """Return the same for a model that takes no adapters; it is served without room for them."""
+        remark = "LoRA is off: vLLM has none for this architecture"
+        flags = self.flags.without("enable-lora", "max-lora-rank", "max-loras", "max-cpu-loras")
+        return replace(self, flags=flags, remarks=(*self.remarks, remark), lora_assumed=False)
 
     @property
     def lora_rank(self) -> int:
@@ -71,6 +81,7 @@ def effective_config(
     flags = flags.default(Flag("shutdown-timeout", (str(int(options.grace_seconds)),)), Flag("no-use-tqdm-on-load"))
     names = _served_names(flags, weights)
     flags = flags.replace(Flag("served-model-name", names)) if names else flags
+    assumed = lora is not None and flags.get("enable-lora", "no-enable-lora") is None
     if lora is not None:
         flags = _with_lora(flags, lora, remarks)
     if not hardware.accelerator:
@@ -83,7 +94,7 @@ def effective_config(
     )
     variables = serving_environment(hardware)
     return EffectiveConfig(
-        Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names, hardware.accelerator
+        Flags((*own, *flags)), missing(variables, environment), tuple(remarks), names, hardware.accelerator, assumed
     )
 
 

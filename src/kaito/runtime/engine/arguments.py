@@ -3,14 +3,31 @@
 import argparse
 import difflib
 import re
+from collections.abc import Iterable
 from typing import NoReturn
+
+import structlog
 
 from kaito.runtime.config import ConfigFile, EffectiveConfig
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.failure import FatalError
 
+_log = structlog.get_logger("kaito.runtime")
+
 _NAMED = re.compile(r"argument (?:-[^-/]+/)*--([a-z0-9-]+)")
 """How argparse begins what it has against the value of a flag."""
+
+
+def takes_lora(architectures: Iterable[str]) -> bool:
+    """Say whether vLLM has LoRA for a model; True where it does not tell. Its modules are imported to find out."""
+    for architecture in architectures:
+        registered = vllm_compat.ModelRegistry.models.get(architecture)
+        try:
+            if registered is not None and not vllm_compat.supports_lora(registered.load_model_cls()):
+                return False
+        except Exception as error:  # noqa: BLE001 - vLLM reports what is wrong with the model itself, and better
+            _log.warning("whether the model takes LoRA is not known", architecture=architecture, why=str(error))
+    return True
 
 
 def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namespace:

@@ -6,7 +6,7 @@ engine) is used.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +35,7 @@ class LoraEngine:
         self._base = list(self._own_base)
         self._one_at_a_time = asyncio.Lock()
         self._loaded: dict[int, Any] = {}
-        self._own: dict[str, str] = {}
+        self._adapters: list[str] = []
         self._given = frozenset(models.lora_requests)
         self._names = _Names(models.lora_requests, pins)
         self._show_base = models.registry.show_available_models
@@ -44,6 +44,7 @@ class LoraEngine:
         models.lora_requests = self._names
         models.model_name = self._model_name
         models.show_available_models = self._show
+        engine.output_processor.lora_states = _States(engine.log_stats, self._own_name)
 
     @property
     def taken(self) -> frozenset[str]:
@@ -53,7 +54,7 @@ class LoraEngine:
     @property
     def adapters(self) -> list[str]:
         """The adapters' own names that clients are answered under."""
-        return sorted(set(self._own.values()) & set(self._names))
+        return self._adapters
 
     async def load(self, name: str, version: str, folder: Path) -> int:
         """Load an adapter into the engine; nobody is answered by it yet. Raises AdapterError (LoadFailed)."""
@@ -71,7 +72,7 @@ class LoraEngine:
     def publish(self, names: Names) -> None:
         """Let clients be answered under exactly these names from now on, all at once."""
         targets = {name: target for name, target in names.items() if target is not None}
-        self._own |= {self._loaded[target.number].lora_name: target.own for target in targets.values()}
+        self._adapters = sorted({target.own for target in targets.values()})
         path = self._own_base[0].model_path
         aliases = [vllm_compat.BaseModelPath(name, path) for name, target in names.items() if target is None]
         self._base[:] = [*self._own_base, *aliases]
@@ -81,11 +82,8 @@ class LoraEngine:
         """Take an adapter out of the engine when the last request that was handed it has ended."""
         await self._pins.until_free(number)
         async with self._one_at_a_time:
-            request = self._loaded.pop(number, None)
-            if request is None:
-                return
-            self._own.pop(request.lora_name, None)
-            await self._remove_others()
+            if self._loaded.pop(number, None) is not None:
+                await self._remove_others()
 
     async def resident(self) -> frozenset[int]:
         """Return the numbers that the engine holds in memory."""
@@ -101,7 +99,11 @@ class LoraEngine:
         """Return what answers call the model: the adapter's own name whatever version, alias or digest was asked."""
         if request is None:
             return str(self._base[0].name)
-        return self._own.get(request.lora_name, str(request.lora_name))
+        return self._own_name(str(request.lora_name))
+
+    def _own_name(self, name: str) -> str:
+        """Return an adapter's name without its version."""
+        return name if name in self._given else name.partition("@")[0]
 
     async def _show(self) -> Any:
         """Return vLLM's list of models with every name; `root` of an adapter is `name@version`, never a path."""
@@ -141,6 +143,23 @@ class _Names(dict[str, Any]):
         self.update(following)  # replaced before others are removed: no name is missing in between
         for name in set(self) - set(following):
             del self[name]
+
+
+class _States(vllm_compat.LoRARequestStates):  # type: ignore[misc]
+    """What `vllm:lora_requests_info` is made of: routers look there for the names that clients ask."""
+
+    def __init__(self, log_stats: bool, own_name: Callable[[str], str]) -> None:
+        super().__init__(log_stats)
+        self._own_name = own_name
+
+    def request_waiting(self, request: str, name: str | None) -> None:
+        super().request_waiting(request, name and self._own_name(name))
+
+    def request_running(self, request: str, name: str | None) -> None:
+        super().request_running(request, name and self._own_name(name))
+
+    def request_finished(self, request: str, name: str | None) -> None:
+        super().request_finished(request, name and self._own_name(name))
 
 
 class _Served:
@@ -183,6 +202,10 @@ class LoraEngineElsewhere:
     async def unload(self, number: int) -> None:
         """See `LoraEngine.unload`."""
         await self._call(self._engine.unload(number))
+
+    async def resident(self) -> frozenset[int]:
+        """See `LoraEngine.resident`."""
+        return await self._call(self._engine.resident())
 
     async def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

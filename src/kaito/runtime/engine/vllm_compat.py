@@ -19,9 +19,12 @@ from vllm.entrypoints.openai.models.serving import OpenAIServingModels
 from vllm.entrypoints.serve.engine.protocol import ModelCard, ModelPermission
 from vllm.logger import configure_logging_from_args
 from vllm.lora.request import LoRARequest
+from vllm.model_executor.models import ModelRegistry
+from vllm.model_executor.models.interfaces import supports_lora
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.core_client import AsyncMPClient
+from vllm.v1.metrics.stats import LoRARequestStates
 from vllm.version import __version__ as VERSION  # noqa: N812 - it is a constant
 
 from kaito.runtime.failure import FatalError
@@ -34,8 +37,10 @@ __all__ = [
     "BaseModelPath",
     "FlexibleArgumentParser",
     "LoRARequest",
+    "LoRARequestStates",
     "ModelCard",
     "ModelPermission",
+    "ModelRegistry",
     "OpenAIServingModels",
     "build_app",
     "build_async_engine_client",
@@ -43,6 +48,7 @@ __all__ = [
     "init_app_state",
     "make_arg_parser",
     "self_test",
+    "supports_lora",
     "validate_parsed_serve_args",
 ]
 
@@ -91,8 +97,14 @@ SURFACE: Mapping[str, Expectation] = MappingProxyType(
         "BaseModelPath": Expectation(BaseModelPath, parameters=("name", "model_path")),
         "FlexibleArgumentParser": Expectation(FlexibleArgumentParser, members=("parse_args", "error")),
         "LoRARequest": Expectation(LoRARequest, parameters=("lora_name", "lora_int_id", "lora_path")),
+        "LoRARequestStates": Expectation(
+            LoRARequestStates,
+            parameters=("log_stats",),
+            members=("request_waiting", "request_running", "request_finished", "update_scheduler_stats"),
+        ),
         "ModelCard": Expectation(ModelCard, fields=("id", "root", "parent", "permission")),
         "ModelPermission": Expectation(ModelPermission, fields=("id",)),
+        "ModelRegistry": Expectation(ModelRegistry, members=("models",)),
         "OpenAIServingModels": Expectation(
             OpenAIServingModels, members=("is_base_model", "model_name", "show_available_models")
         ),
@@ -101,6 +113,7 @@ SURFACE: Mapping[str, Expectation] = MappingProxyType(
         "configure_logging_from_args": Expectation(configure_logging_from_args, parameters=("args",)),
         "init_app_state": Expectation(init_app_state, parameters=("engine_client", "state", "args", "supported_tasks")),
         "make_arg_parser": Expectation(make_arg_parser, parameters=("parser",)),
+        "supports_lora": Expectation(supports_lora, parameters=("model",)),
         "validate_parsed_serve_args": Expectation(validate_parsed_serve_args, parameters=("args",)),
     }
 )

@@ -42,6 +42,13 @@ class RuntimeCollector(Collector):
         for state in get_args(AdapterPhase):
             adapters.add_metric([state], sum(adapter["state"] == state for adapter in status["adapters"]))
         yield adapters
+        info = GaugeMetricFamily(
+            "kaito_runtime_adapter_info", "1 for each adapter that is ready.", labels=["adapter", "digest", "strength"]
+        )
+        for adapter in status["adapters"]:
+            if adapter["state"] == "Ready":
+                info.add_metric([adapter["name"], adapter.get("digest", ""), adapter.get("strength", "1")], 1.0)
+        yield info
 
     def _download(self, weights: WeightsStatus) -> Iterator[GaugeMetricFamily]:
         """Yield upstream's own two gauges."""

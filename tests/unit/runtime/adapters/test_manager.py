@@ -46,6 +46,9 @@ class Engine:
         assert all(target is None or target.number != number for target in self.names.values())
         del self.loaded[number]
 
+    async def resident(self) -> frozenset[int]:
+        return frozenset(self.loaded)
+
     def asked(self) -> dict[str, str]:
         return {name: self.loaded[target.number] for name, target in self.names.items() if target and "@" not in name}
 

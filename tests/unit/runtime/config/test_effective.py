@@ -111,6 +111,14 @@ def test_lora_is_turned_on_with_room_where_adapters_may_come() -> None:
     assert any("up to rank 64 and 4 at a time" in remark for remark in config.remarks)
 
 
+def test_lora_that_nobody_asked_for_is_turned_off_again_for_a_model_that_takes_none() -> None:
+    config = effective(lora=LORA)
+    assert (config.lora_assumed, effective("--enable-lora", lora=LORA).lora_assumed) == (True, False)
+    without = config.without_lora()
+    assert (without.lora_rank, without.flags.get("max-loras")) == (0, None)
+    assert "LoRA is off" in without.remarks[-1]
+
+
 def test_flags_decide_on_lora_where_they_are_given() -> None:
     assert effective("--enable-lora --max-lora-rank=16", lora=LORA).lora_rank == 16
     assert effective("--enable-lora", lora=LORA).flags.value("max-loras") == "4"
