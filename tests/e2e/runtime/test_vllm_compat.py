@@ -102,7 +102,7 @@ def test_vllm_takes_every_flag_that_is_added_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "takes"), [("Phi3ForCausalLM", True), ("BertModel", False), ("NobodyForCausalLM", True)]
+    ("architecture", "takes"), [("Phi3ForCausalLM", True), ("GPT2LMHeadModel", False), ("NobodyForCausalLM", True)]
 )
 def test_vllm_tells_which_architectures_take_lora(architecture: str, takes: bool) -> None:
     from kaito.runtime.engine.arguments import takes_lora

@@ -11,7 +11,7 @@ from kaito.runtime.adapters.wanted import Wanted
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder as it is now. `changed` is when one of its files last was (seconds, wall clock)."""
+    """One folder as it is now. `changed` is when it or one of its files last was (seconds, wall clock)."""
 
     path: Path
     mark: str
@@ -35,6 +35,7 @@ def look(path: Path) -> Folder:
     mark = hashlib.sha256(os.fsencode(os.path.realpath(path)))
     changed = 0.0
     try:
+        changed = path.stat().st_mtime
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 state = _stat(entry)
