@@ -1,6 +1,8 @@
 """Images in a real registry: packed as KAITO's tuning does it, pushed and pulled."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,31 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class Buildah:
+    """The real tool, with a storage of its own. Skips the test where it is not there or may not run."""
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("buildah") is None:
+            pytest.skip("there is no buildah here")
+        self._flags = ["--root", str(folder / "storage"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
+        if self._run("images").returncode != 0:
+            pytest.skip("buildah may not run here")
+
+    def __call__(self, *arguments: str) -> str:
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["buildah", *self._flags, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def buildah(tmp_path: Path) -> Buildah:
+    return Buildah(tmp_path / "buildah")
 
 
 async def push_and_fetch(registry: RealRegistry, adapter: Path, place: Place, *secrets: str) -> Fetched:
@@ -88,3 +115,27 @@ async def test_an_image_that_is_not_there_yet_is_waited_for(real_registry: RealR
     with pytest.raises(AdapterError, match="404") as caught:
         await fetch(OciImage(f"{real_registry.host}/team/none:v1"), place)
     assert (caught.value.reason, caught.value.passes) == ("SourceNotFound", True)
+
+
+@pytest.mark.parametrize(
+    ("form", "compression"), [("docker", "gzip"), ("oci", "gzip"), ("oci", "zstd"), ("oci", "zstd:chunked")]
+)
+async def test_what_buildah_pushes_is_pulled(
+    buildah: Buildah, real_registry: RealRegistry, adapter: Path, place: Place, form: str, compression: str
+) -> None:
+    if compression != "gzip":
+        pytest.importorskip("backports.zstd")
+    container = buildah("from", "scratch")
+    buildah("copy", container, str(adapter), "/data")
+    buildah("commit", "--format", form, container, "made")
+    image = f"{real_registry.host}/buildah/{form}:{compression.replace(':', '-')}"
+    buildah("push", "--tls-verify=false", "--compression-format", compression, "made", f"docker://{image}")
+    await fetch(OciImage(image), place)
+    assert files(place.into) == files(adapter)
+
+
+def test_buildah_pulls_what_we_push(buildah: Buildah, real_registry: RealRegistry, adapter: Path) -> None:
+    digest = real_registry.push(adapter, "team/engine:v1")
+    image = buildah("pull", "--tls-verify=false", f"docker://{real_registry.host}/team/engine@{digest}")
+    folder = Path(buildah("mount", buildah("from", image))) / "data"
+    assert files(folder) == files(adapter)

@@ -9,9 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from kaito.runtime.adapters.sources.oci.reference import DOCKER_HUB, Reference
-
-_DOCKER_HUB_KEYS = {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+from kaito.runtime.adapters.sources.oci.reference import DOCKER_HUB, DOCKER_HUB_NAMES, Reference
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def _scope(key: str) -> str:
         rest = rest.removesuffix(version)
     host, slash, path = rest.partition("/")
     host = host.lower()
-    return (DOCKER_HUB if host in _DOCKER_HUB_KEYS else host) + slash + path
+    return (DOCKER_HUB if host in DOCKER_HUB_NAMES else host) + slash + path
 
 
 def _matches(scope: str, reference: Reference) -> bool:

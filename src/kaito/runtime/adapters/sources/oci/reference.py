@@ -10,7 +10,7 @@ from kaito.runtime.adapters.failure import AdapterError
 
 DOCKER_HUB = "docker.io"
 
-_DOCKER_HUB_NAMES = {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+DOCKER_HUB_NAMES = {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
@@ -37,7 +37,7 @@ class Reference:
         if not path or not ("." in first or ":" in first or first == "localhost"):
             first, path = DOCKER_HUB, rest
         name, tagged, tag = path.partition(":")
-        registry = DOCKER_HUB if first.lower() in _DOCKER_HUB_NAMES else first.lower()
+        registry = DOCKER_HUB if first.lower() in DOCKER_HUB_NAMES else first.lower()
         if registry == DOCKER_HUB and "/" not in name:
             name = f"library/{name}"
         valid = (
