@@ -75,15 +75,15 @@ def partial_file(folder: Path, name: str) -> Iterator[PartialFile]:
 
 
 def _locked(path: Path) -> tuple[Path, BinaryIO]:
+    """Open the first name that nobody else writes. One that was removed while we opened it is no name any more."""
     for number in range(100):
         candidate = path.with_stem(f"{path.stem}-{number}") if number else path
         file = candidate.open("ab")
-        try:
+        with suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            continue
-        return candidate, file
+            if os.path.samestat(os.fstat(file.fileno()), candidate.stat()):
+                return candidate, file
+        file.close()
     raise OSError(f"{path.name} is being downloaded a hundred times")
 
 

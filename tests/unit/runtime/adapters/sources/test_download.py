@@ -1,6 +1,7 @@
 """One file by HTTP, from a server that breaks off: it is gone on with, checked, and given up in time."""
 
 import asyncio
+import fcntl
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +16,7 @@ from yarl import URL
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources.download import Item, download
 from kaito.runtime.adapters.sources.limits import Patience
-from kaito.runtime.adapters.sources.partial import remove_abandoned
+from kaito.runtime.adapters.sources.partial import partial_file, remove_abandoned
 from kaito.runtime.adapters.sources.web import Web
 
 CONTENT = bytes(range(256)) * 400
@@ -211,6 +212,19 @@ async def test_a_cancelled_download_is_gone_on_with(client: Client, server: Rude
         await task
     assert await client.get() == CONTENT
     assert server.ranges("/file") == ["", "bytes=30000-"]
+
+
+def test_a_name_that_is_removed_while_it_is_opened_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, first = fcntl.flock, tmp_path / "x.part"
+
+    def slow(file: Any, operation: int) -> None:
+        first.unlink(missing_ok=True)  # who had it has just finished
+        lock(file, operation)
+
+    monkeypatch.setattr("fcntl.flock", slow)
+    with partial_file(tmp_path, "x") as partial:
+        partial.append(b"here")
+        assert partial.path.read_bytes() == b"here"
 
 
 def test_what_nobody_goes_on_with_is_removed_after_a_day(tmp_path: Path) -> None:
