@@ -154,10 +154,15 @@ def _patterns(content: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
     if not isinstance(value, dict) or len(value) > _MOST_PATTERNS:
         raise _invalid(f"has a {key} that is no object of at most {_MOST_PATTERNS} patterns")
     for pattern in value:
-        simple = _PATTERN.match(pattern) and not _COSTLY.search(pattern) and len(re.findall("[*+]", pattern)) < 3
-        if not simple or not _compiles(pattern):
+        if not _is_quick(pattern) or not _compiles(pattern):
             raise _invalid(f"has a {key} with a pattern that is not understood: {pattern!r:.200}")
     return list(value.items())
+
+
+def _is_quick(pattern: str) -> bool:
+    """Say whether a pattern cannot take long: what repeats or branches is counted, and groups never repeat."""
+    branches, repeats = pattern.count("|"), len(re.findall(r"[*+]|(?<!\()\?", pattern))
+    return bool(_PATTERN.match(pattern)) and not _COSTLY.search(pattern) and repeats < 3 and branches < 9
 
 
 def _compiles(pattern: str) -> bool:
