@@ -333,7 +333,8 @@ def run_block(cluster: Cluster, folder: Path, about: str) -> str:
         ("--num-prompts 100", "--num-prompts 8"),
     ):
         script = script.replace(printed, here)
-    script = f"set -e\nexport CLUSTERIP={host}\n{script}"
+    ended = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"  # a server that is left would hold our end of the pipe
+    script = f"set -e\n{ended}\nexport CLUSTERIP={host}\n{script}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, env=cluster.environment(), capture_output=True, text=True, timeout=300
     )
