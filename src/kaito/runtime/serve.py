@@ -43,6 +43,9 @@ from kaito.runtime.weights import Weights, inspect_weights
 
 _log = structlog.get_logger("kaito.runtime")
 
+TRACES_MILLISECONDS = 2000
+"""How long the end waits for a collector of traces."""
+
 LINGER_SECONDS = 0.5
 """How long a failed server still answers its admin port: readers that wait there learn why it ends."""
 
@@ -78,6 +81,7 @@ def serve_and_exit(options: ServeOptions) -> NoReturn:
     Everything is closed by then. Python's own tidying up after vLLM takes seconds that a rolling update would wait for.
     """
     status = serve(options)
+    _send_traces()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -255,6 +259,14 @@ def _fetch(options: ServeOptions, plan: Plan, board: StatusBoard) -> tuple[Serve
     found = inspect_weights(options.model)
     weights = replace(found, kind="hub", source=known.source) if found.kind == "path" else found
     return options, make_plan(options, weights)
+
+
+def _send_traces() -> None:
+    """Send the last spans, where vLLM was told to trace: they wait for their batch, and the process ends at once."""
+    tracing = sys.modules.get("opentelemetry.trace")
+    send = getattr(tracing.get_tracer_provider(), "force_flush", None) if tracing else None
+    if send is not None:
+        send(TRACES_MILLISECONDS)
 
 
 def _import_vllm() -> Any:

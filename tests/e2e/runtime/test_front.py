@@ -1,5 +1,6 @@
 """What stands before vLLM: keys, bounds, deadlines, cancelled requests, and the drain. One real server for the file."""
 
+import gzip
 import http.client
 import json
 import signal
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,44 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+class Collector(ThreadingHTTPServer):
+    """Takes traces as an OpenTelemetry collector does, and keeps their bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taken)
+        self.spans = b""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Taken(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        coded = self.headers.get("Content-Encoding") == "gzip"
+        self.server.spans += gzip.decompress(body) if coded else body
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:  # type: ignore[override]
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
-def server(stand_in: Path, keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeServer]:
+def collector() -> Iterator[Collector]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "500")
+        collector = Collector()
+        yield collector
+        collector.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(
+    stand_in: Path, keys: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RuntimeServer]:
     server = RuntimeServer(
         tmp_path_factory.mktemp("server"),
         stand_in,
@@ -38,6 +76,7 @@ def server(stand_in: Path, keys: Path, tmp_path_factory: pytest.TempPathFactory)
         "--max-num-queued-reqs=60",
         f"--kaito-api-keys-file={keys}",
         "--kaito-drain-delay-seconds=3",
+        f"--otlp-traces-endpoint=http://127.0.0.1:{collector.server_port}/v1/traces",
     )
     try:
         server.wait_ready()
@@ -193,6 +232,17 @@ def test_the_request_id_is_in_the_answer_and_in_the_log(server: RuntimeServer) -
     assert (line["model"], line["status"], line["completion_tokens"]) == (PRESET, 200, 3)
     assert "nobody may read this" not in server.log()
     assert KEY not in server.log()
+
+
+def test_traces_go_to_the_collector_without_the_prompt(server: RuntimeServer, collector: Collector) -> None:
+    asked = {**LONG, "max_tokens": 2, "prompt": "nobody may trace this"}
+    assert post(server, "/v1/completions", asked, headers={"X-Request-Id": "trace-this"})[0] == 200
+    deadline = time.monotonic() + 20
+    while b"trace-this" not in collector.spans:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert b"gen_ai.usage.completion_tokens" in collector.spans
+    assert b"nobody may trace this" not in collector.spans
 
 
 class Stream:
