@@ -161,7 +161,7 @@ BAD: dict[str, Any] = {
     "negative temperature": {**LONG, "temperature": -3},
     "not a number": {**LONG, "temperature": float("nan")},
     "infinity": {**LONG, "temperature": float("inf")},
-    "absurd n": {**LONG, "n": 100_000},
+    "a negative n": {**LONG, "n": -3},
     "absurd logprobs": {**LONG, "logprobs": 10**6},
     "unknown tokens": {**LONG, "prompt": [10**9]},
     "a bias outside the vocabulary": {**LONG, "logit_bias": {"999999999": 5}},
