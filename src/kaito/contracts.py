@@ -27,6 +27,8 @@ ADAPTER_SET_PATH: Final = "/mnt/adapter-set/adapters.json"
 ADAPTER_CREDENTIALS_PATH: Final = "/mnt/adapter-credentials"
 """One file per pull secret, named `<secret>.json`, with the content of its `.dockerconfigjson`."""
 ADAPTER_STORE_PATH: Final = "/var/lib/kaito/adapters"
+ADAPTER_STORE_BYTES: Final = 24 * 2**30
+"""What the store keeps at most. The volume under it is larger by what downloads take."""
 
 # Flags of `kaito-runtime serve` beside vLLM's own, and environment variables of the container.
 ADAPTERS_FLAG: Final = "--kaito-adapters-dir"

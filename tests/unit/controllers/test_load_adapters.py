@@ -298,3 +298,12 @@ def test_a_rank_that_no_restart_would_serve_restarts_nothing(a, weights, rank, s
 @pytest.mark.parametrize(("rank", "slot"), [(1, 8), (8, 8), (9, 16), (257, 320), (321, 512), (512, 512), (513, None)])
 def test_a_slot_is_the_smallest_that_takes_the_rank(rank, slot):
     assert slot_for(rank) == slot
+
+
+def test_an_edit_that_nobody_can_act_on_leaves_what_is_said_of_adapters(a):
+    first = decide(serving(a, workspace(a, POEMS), NAMES["poems"]), a.now).status
+    spoilt = workspace(a, POEMS.replace("reg.example.org", "ACR_REPO_HERE"), **first.wire())
+    decision = decide(serving(a, spoilt, NAMES["poems"]), a.now)
+    assert decision.status.last_failure.reason == "PlaceholdersLeft"
+    assert decision.status.adapters == first.adapters
+    assert decision.errands == ()

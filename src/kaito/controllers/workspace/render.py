@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kaito import contracts
 from kaito.api import InferenceSpec, Workspace
-from kaito.contracts import ADAPTER_SET_PATH, AdapterSet
+from kaito.contracts import ADAPTER_SET_PATH, ADAPTER_STORE_BYTES, AdapterSet
 from kaito.controllers.options import STAND_IN
 from kaito.controllers.workspace.slots import RANK_ANNOTATION, lora_rank
 from kaito.controllers.workspace.snapshot import Snapshot
@@ -48,8 +48,8 @@ TEMPLATE_ANNOTATION: Final = "kaito.sh/template-version"
 IMAGE_ANNOTATION: Final = "kaito.sh/runtime-image"
 SPEC_ANNOTATION: Final = "kaito.sh/spec-digest"
 
-ADAPTER_STORE_SIZE: Final = "32Gi"
-"""What the adapters' files may take of the node's disk before the kubelet ends the pod."""
+ADAPTER_STORE_SIZE: Final = f"{ADAPTER_STORE_BYTES // 2**30 + 16}Gi"
+"""What adapters may take of the node's disk before the kubelet ends the pod: the store and four downloads."""
 
 _NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e]")
 

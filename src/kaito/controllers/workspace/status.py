@@ -16,6 +16,8 @@ from kaito.presets import Plan, gib
 
 TIMELINE_ROWS: Final = 32
 _LONGEST_MESSAGE: Final = 4096
+_UNREAD: Final = frozenset({"accept", "size"})
+"""Phases after which nobody acts on a spec that they stop, so that nothing is said of its adapters."""
 
 
 def status_of(snapshot: Snapshot, standing: Standing, now: datetime) -> WorkspaceStatus:
@@ -37,7 +39,7 @@ def status_of(snapshot: Snapshot, standing: Standing, now: datetime) -> Workspac
             "worker_nodes": tuple(sorted(claim.node_name for claim in snapshot.own_claims if claim.node_name)),
             "plan": _plan(snapshot, plan) if plan is not None else before.plan,
             "timeline": _timeline(before, phase, now),
-            "adapters": adapter_states(snapshot),
+            "adapters": before.adapters if standing.blocked_by in _UNREAD else adapter_states(snapshot),
             "last_failure": _last_failure(before, standing, now),
             "conditions": conditions(snapshot, standing, now, answers=answers),
         }

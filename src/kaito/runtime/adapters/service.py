@@ -7,7 +7,14 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kaito.contracts import ADAPTER_CREDENTIALS_PATH, AdapterSet, AdapterSetInForce, AdapterStatus, WantedAdapter
+from kaito.contracts import (
+    ADAPTER_CREDENTIALS_PATH,
+    ADAPTER_STORE_BYTES,
+    AdapterSet,
+    AdapterSetInForce,
+    AdapterStatus,
+    WantedAdapter,
+)
 from kaito.runtime.adapters.check import LARGEST_ADAPTER, ServedBase
 from kaito.runtime.adapters.follower import Follower, Places
 from kaito.runtime.adapters.manager import AdapterManager, Changes, Engine
@@ -19,9 +26,6 @@ from kaito.runtime.status.adapter_metrics import AdapterMetrics
 
 WORKERS = 4
 """Adapters that are checked at one time. The checks read files and little else."""
-
-STORE_BYTES = 64 * 2**30
-"""Most that adapters take on the disk, as far as not more are wanted at once."""
 
 
 class AdapterService:
@@ -51,7 +55,7 @@ class AdapterService:
 
     async def start(self, base: ServedBase) -> None:
         """Begin to follow what is wanted, for this base model. Raises OSError when the store cannot be written to."""
-        store = await asyncio.to_thread(AdapterStore, self._places.store / "store", STORE_BYTES)
+        store = await asyncio.to_thread(AdapterStore, self._places.store / "store", ADAPTER_STORE_BYTES)
         prepare = Preparation(store, base, self._workers, self._place)
         loop = asyncio.get_running_loop()
         self._tasks = [
