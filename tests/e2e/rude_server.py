@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,15 +34,15 @@ class RudeServer:
 
     @classmethod
     @asynccontextmanager
-    async def run(cls) -> AsyncIterator["RudeServer"]:
+    async def run(cls, tls: ssl.SSLContext | None = None) -> AsyncIterator["RudeServer"]:
         server = cls()
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", server._answer)
         runner = web.AppRunner(app, shutdown_timeout=0)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        server.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield server
         finally:

@@ -97,6 +97,27 @@ def test_the_go_on_the_path_is_used_where_it_is_new_enough(proxy: str, tmp_path:
     assert {(Path(done.stdout.strip()) / program).read_text() for program in PROGRAMS} == {f"made by {go}\n"}
 
 
+REGISTRY = KUBE.parent / "registry"
+
+
+def build_registry(**environment: str) -> subprocess.CompletedProcess[str]:
+    given = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment}
+    return subprocess.run([REGISTRY / "build"], env=given, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_a_registry_that_is_given_is_used() -> None:
+    assert build_registry(KAITO_REGISTRY="/opt/registry").stdout == "/opt/registry\n"
+
+
+def test_the_registry_is_built_once_with_a_go_that_is_new_enough(tmp_path: Path) -> None:
+    programs(tmp_path / "bin", "go")
+    (tmp_path / "bin" / "go").write_text(GO.replace("$VERSION", "go1.30.2"))
+    first = build_registry(PATH=f"{tmp_path}/bin:/usr/bin:/bin", KAITO_REGISTRY_CACHE=str(tmp_path / "cache"))
+    assert first.returncode == 0, first.stderr
+    assert Path(first.stdout.strip()).read_text() == f"made by {tmp_path}/bin/go\n"
+    assert build_registry(KAITO_REGISTRY_CACHE=str(tmp_path / "cache")).stdout == first.stdout
+
+
 def fetch(version: str, folder: Path, proxy: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GOPROXY": f"{proxy},direct"}
     command = [sys.executable, str(KUBE / "fetch-go"), version, str(folder)]

@@ -68,10 +68,7 @@ class Web:
                     if method != "GET" or response.status not in _REDIRECTS or not target:
                         yield response
                         return
-                following = _joined(url, target)
-                check_url(following, private=self.private)
-                if url.scheme == "https" and following.scheme == "http":
-                    raise AdapterError("SourceNotAllowed", f"{shown(url)} leads from https to http.")
+                following = followed(url, target, private=self.private)
                 if following.origin() != url.origin():
                     headers = {name: value for name, value in headers.items() if name != "Authorization"}
                 url = following
@@ -108,11 +105,16 @@ def proxy_of(url: URL) -> str | None:
     return urllib.request.getproxies().get(url.scheme)
 
 
-def _joined(url: URL, location: str) -> URL:
+def followed(url: URL, location: str, *, private: bool) -> URL:
+    """Return where a redirect leads. Raises AdapterError for what is not asked."""
     try:
-        return url.join(URL(location, encoded=True))
+        following = url.join(URL(location, encoded=True))
     except ValueError:
         raise AdapterError("SourceNotAllowed", f"{shown(url)} leads to what is no URL.") from None
+    check_url(following, private=private)
+    if url.scheme == "https" and following.scheme == "http":
+        raise AdapterError("SourceNotAllowed", f"{shown(url)} leads from https to http.")
+    return following
 
 
 class _transient:  # noqa: N801 - a context manager that reads as a word
@@ -130,7 +132,9 @@ class _transient:  # noqa: N801 - a context manager that reads as a word
             case aiohttp.ClientConnectorDNSError():
                 message = f"The name {self._url.host} cannot be resolved."
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-                message = f"{self._url.host} shows a certificate that is not trusted ({type(error).__name__})."
+                message = (
+                    f"{self._url.host} shows a certificate that is not trusted (SSL_CERT_FILE names those that are)."
+                )
             case aiohttp.ServerTimeoutError() | TimeoutError():
                 message = f"{where} went silent."
             case aiohttp.ClientConnectorError():

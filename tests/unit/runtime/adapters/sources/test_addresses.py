@@ -1,9 +1,15 @@
 """Which addresses a user's URL may reach, whatever it is written like and wherever it leads."""
 
+import datetime
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from rude_server import RudeServer, cut, status
 from yarl import URL
 
@@ -11,7 +17,7 @@ from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources import Place, Urls, fetch
 from kaito.runtime.adapters.sources.addresses import CheckedResolver, check_address
 from kaito.runtime.adapters.sources.limits import Patience
-from kaito.runtime.adapters.sources.web import Web, check_url, proxy_of
+from kaito.runtime.adapters.sources.web import Web, check_url, followed, proxy_of
 
 PRIVATE = [
     "127.0.0.1",
@@ -153,6 +159,15 @@ async def test_each_redirect_is_judged_anew(server: RudeServer, place: Place, lo
     assert "secret" not in caught.value.message
 
 
+def test_no_redirect_leads_from_https_to_http() -> None:
+    with pytest.raises(AdapterError, match="from https to http"):
+        followed(URL("https://example.org/a"), "http://example.org/a", private=False)
+    assert followed(URL("http://example.org/a?x=%2F"), "https://b.org/c%2Fd", private=False) == URL(
+        "https://b.org/c%2Fd", encoded=True
+    )
+    assert followed(URL("https://example.org/a/b"), "../c", private=False) == URL("https://example.org/c")
+
+
 async def test_redirects_have_an_end(server: RudeServer, place: Place) -> None:
     server.troubles["/a.tar"] = [status(307, Location="/a.tar")] * 9
     with pytest.raises(AdapterError, match="more than 5 redirects"):
@@ -166,6 +181,41 @@ async def test_a_signature_is_never_said(server: RudeServer, place: Place) -> No
         await fetch(Urls((f"{server.url}/a.tar?sig=c4n4ry",)), place)
     assert "c4n4ry" not in caught.value.message + repr(caught.value) + repr(caught.value.__context__)
     assert not any("c4n4ry" in path.name for path in place.downloads.iterdir())
+
+
+async def test_a_proxy_may_be_in_a_private_network(
+    server: RudeServer, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    server.files["/a.tar"] = b"no archive"
+    careful = Place(place.into, place.downloads, patience=place.patience)
+    with pytest.raises(AdapterError, match="no archive that can be read"):
+        await fetch(Urls(("http://files.example/a.tar",)), careful)
+    assert server.seen[0].headers["Host"] == "files.example"
+
+
+async def test_a_certificate_that_is_not_trusted_is_said(place: Place, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    async with RudeServer.run(context) as secure:
+        with pytest.raises(AdapterError, match="certificate that is not trusted") as caught:
+            await fetch(Urls((f"{secure.url}/a.tar",)), place)
+    assert (caught.value.reason, caught.value.passes) == ("SourceUnreachable", True)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate that nobody has signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1)).sign(
+        key, hashes.SHA256()
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
