@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import structlog
@@ -67,6 +68,7 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
         tasks = await engine.get_supported_tasks()
         application = vllm_compat.build_app(serving.arguments, tasks, engine.model_config)
         await vllm_compat.init_app_state(engine, application.state, serving.arguments, tasks)
+        application.state.server = SimpleNamespace()  # what vLLM's error handlers tell to exit; the watch decides that
         board.weights(loaded=board.state.weights["totalBytes"])
         gate = await _warmed(serving, engine, application, pulse)
         server = HttpServer(_http_config(gate, serving))
