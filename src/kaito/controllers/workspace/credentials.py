@@ -17,7 +17,7 @@ from kaito.controllers.workspace.known import NO_CREDENTIALS, Credentials
 from kaito.controllers.workspace.ownership import NameTakenError, reference
 from kaito.controllers.workspace.workload import credentials_name
 from kaito.core import Client, Clock
-from kaito.core.errors import ConflictError, NotFoundError
+from kaito.core.errors import NotFoundError
 from kaito.core.kinds import SECRET
 from kaito.core.objects import Key, Object, owner_reference
 
@@ -91,7 +91,7 @@ class CredentialCopier:
         key = Key(workspace.metadata.namespace, workspace.metadata.name)
         copy = await self._copy(workspace)
         if copy is not None:
-            with contextlib.suppress(NotFoundError, ConflictError):
+            with contextlib.suppress(NotFoundError):
                 name = credentials_name(key.name)
                 await self._client.delete(SECRET, Key(key.namespace, name), uid=copy["metadata"]["uid"])
         self.forget(key)
