@@ -49,7 +49,8 @@ class Ending:
             _log.warning("asked to end a second time: ending at once")
             end_at_once(EXIT_FAILED)
         self.delay = number != signal.SIGINT
-        self._board.enter("draining", "told to end")
+        if self._board.state.stage != "failed":
+            self._board.enter("draining", "told to end")
         self.asked.set()
 
 

@@ -113,6 +113,13 @@ async def test_a_signal_makes_the_server_not_ready_before_anything_else(number: 
     assert (served.board.state.stage, ending.asked.is_set(), ending.delay) == ("draining", True, delay)
 
 
+async def test_a_signal_while_the_server_says_why_it_failed_changes_nothing_of_that() -> None:
+    served = Served()
+    served.board.fail(FatalError("EngineDied", "It ended.", remedy="Look.").status())
+    lifecycle.Ending(served.board).signalled(signal.SIGTERM)
+    assert served.board.state.stage == "failed"
+
+
 async def test_the_second_signal_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int] = []
     monkeypatch.setattr(lifecycle, "end_at_once", ended.append)

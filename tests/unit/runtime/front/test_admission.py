@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from kaito.runtime.front.admission import Crowd, EngineLoad, Limits, admission
 
@@ -62,3 +64,24 @@ def test_a_flood_of_one_model_leaves_the_others_their_share() -> None:
     assert not ask("flood")  # 11 are more than its share while 8 wait
     here["flood"] -= 7
     assert ask("flood")
+
+
+counts = some.integers(min_value=0, max_value=10_000)
+
+
+@given(
+    slots=some.integers(min_value=1, max_value=512),
+    waiting=counts,
+    pending=counts,
+    mine=counts,
+    models=some.integers(2, 50),
+)
+def test_who_has_less_than_its_share_is_let_in_however_many_wait(
+    slots: int, waiting: int, pending: int, mine: int, models: int
+) -> None:
+    why = admission(Limits(slots=slots), EngineLoad(waiting=waiting), Crowd(pending, mine, models))
+    if mine < 2 * slots // models:
+        assert why is None
+    if why is not None:
+        assert why.status == 429
+        assert max(waiting, pending - slots) > slots // 2
