@@ -150,7 +150,10 @@ class AdapterManager:
         needed = frozenset(digest for prepared in kept for digest in (prepared.digest, prepared.stored))
         if needed != self._kept:
             self._kept = needed
-            await asyncio.to_thread(self._keep, needed)
+            try:
+                await asyncio.to_thread(self._keep, needed)
+            except OSError as error:
+                _log.warning("the adapter store could not be tidied", why=str(error))
 
     async def _publish(self, tasks: asyncio.TaskGroup) -> None:
         engine = self._engine

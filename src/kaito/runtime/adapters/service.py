@@ -7,6 +7,8 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import structlog
+
 from kaito.contracts import (
     ADAPTER_CREDENTIALS_PATH,
     ADAPTER_STORE_BYTES,
@@ -23,6 +25,8 @@ from kaito.runtime.adapters.sources import Limits, Place
 from kaito.runtime.adapters.store import AdapterStore
 from kaito.runtime.status import StatusBoard
 from kaito.runtime.status.adapter_metrics import AdapterMetrics
+
+_log = structlog.get_logger("kaito.runtime.adapters")
 
 WORKERS = 4
 """Adapters that are checked at one time. The checks read files and little else."""
@@ -62,6 +66,8 @@ class AdapterService:
             loop.create_task(self._manager.run(prepare, store.keep), name="adapters"),
             loop.create_task(self._follower.run(), name="adapter sources"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(_report_end)
 
     def _place(self, folder: Path) -> Place:
         """Return where the files of one adapter go; the downloads are on the store's disk."""
@@ -127,3 +133,9 @@ class AdapterService:
     def _took_over(self, in_force: AdapterSetInForce | None) -> None:
         self._in_force = in_force
         self._board.adapters(self._statuses, in_force)
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    """Say in the log that adapters are followed no more; what is served is served on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("adapters are not followed any more", task=task.get_name(), exc_info=error)

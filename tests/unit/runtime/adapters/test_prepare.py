@@ -1,0 +1,95 @@
+"""From a folder to what may be loaded: copied, checked, kept by content, at its strength."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kaito.contracts import AdapterPhase
+from kaito.runtime.adapters.check import read_base
+from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.prepare import Preparation
+from kaito.runtime.adapters.sources import Place
+from kaito.runtime.adapters.store import AdapterStore
+from kaito.runtime.adapters.wanted import Part, Wanted
+
+
+@pytest.fixture
+def prepare(tmp_path: Path, base_folder: Path) -> Iterator[Preparation]:
+    store = AdapterStore(tmp_path / "store", 10**9)
+    with ThreadPoolExecutor(2) as workers:
+        yield Preparation(store, read_base(base_folder), workers, lambda into: Place(into, tmp_path / "downloads"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, adapter_files: Any) -> Path:
+    (tmp_path / "a").mkdir()
+    adapter_files.write(tmp_path / "a")
+    return tmp_path / "a"
+
+
+def wanted(folder: Path, **spec: Any) -> Wanted:
+    return Wanted("a", "set", {"name": "a", "path": str(folder), **spec})
+
+
+def silent(phase: AdapterPhase) -> None:
+    """Hear nothing."""
+
+
+async def test_what_is_loaded_is_a_copy_that_outlives_its_source(prepare: Preparation, folder: Path) -> None:
+    phases: list[AdapterPhase] = []
+    prepared = await prepare(wanted(folder), phases.append)
+    assert phases == ["Validating"]
+    await asyncio.to_thread(shutil.rmtree, folder)
+    assert json.loads((Path(prepared.folder) / "adapter_config.json").read_text())["r"] == prepared.rank
+    assert prepared.digest == prepared.stored
+
+
+async def test_another_strength_is_another_folder_of_the_same_digest(prepare: Preparation, folder: Path) -> None:
+    full, half = await prepare(wanted(folder), silent), await prepare(wanted(folder, strength="0.50"), silent)
+    assert full.digest == half.digest
+    assert (full.folder != half.folder, full.version != half.version, half.strength) == (True, True, "0.5")
+
+
+async def test_a_digest_that_is_kept_needs_no_source(prepare: Preparation, folder: Path, tmp_path: Path) -> None:
+    known = await prepare(wanted(folder), silent)
+    assert await prepare(wanted(tmp_path / "gone", digest=known.digest), silent) == known
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "0" * 64])
+async def test_another_content_than_was_asked_for_is_refused(prepare: Preparation, folder: Path, digest: str) -> None:
+    with pytest.raises(AdapterError) as caught:
+        await prepare(wanted(folder, digest=digest), silent)
+    assert caught.value.reason == "DigestMismatch"
+
+
+async def test_a_folder_that_is_not_there_may_come(prepare: Preparation, tmp_path: Path) -> None:
+    with pytest.raises(AdapterError) as caught:
+        await prepare(wanted(tmp_path / "gone"), silent)
+    assert (caught.value.reason, caught.value.passes) == ("SourceNotFound", True)
+
+
+async def test_what_is_refused_leaves_nothing_in_the_store(prepare: Preparation, folder: Path, tmp_path: Path) -> None:
+    (folder / "adapter_config.json").write_text("{")
+    with pytest.raises(AdapterError) as caught:
+        await prepare(wanted(folder), silent)
+    assert caught.value.reason == "ConfigInvalid"
+    assert not list((tmp_path / "store" / "sha256").iterdir())
+    assert not list((tmp_path / "store" / "staging").iterdir())
+
+
+async def test_several_are_one_of_their_ranks_together(
+    prepare: Preparation, folder: Path, tmp_path: Path, make_adapter_files: Callable[[], Any]
+) -> None:
+    (tmp_path / "b").mkdir()
+    make_adapter_files().write(tmp_path / "b")
+    one = await prepare(wanted(folder), silent)
+    two = await prepare(wanted(tmp_path / "b", strength="0.5"), silent)
+    parts = tuple(Part(each.strength, each.folder, each.stored) for each in (one, two))
+    both = await prepare(Wanted("ws", "workspace", parts=parts), silent)
+    assert both.rank == one.rank + two.rank
