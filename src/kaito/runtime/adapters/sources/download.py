@@ -56,7 +56,7 @@ async def download(
     with partial_file(folder, item.name) as partial:
         for attempt in range(1, patience.attempts + 1):
             try:
-                await _go_on(item, partial, came)
+                await _go_on(item, partial, patience, came)
                 break
             except TransientError:
                 if attempt == patience.attempts:
@@ -68,24 +68,35 @@ async def download(
             partial.remove()
 
 
-async def _go_on(item: Item, partial: PartialFile, came: Progress) -> None:
+async def _go_on(item: Item, partial: PartialFile, patience: Patience, came: Progress) -> None:
     """Ask for what is missing and take it. Raises TransientError where that broke, else AdapterError."""
     if not (item.digest and partial.size and await _matches(item, partial)):
         async with item.request(_missing(item, partial)) as response:
-            total = _take_up(item, partial, response)
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                if partial.size + len(chunk) > item.largest:
-                    partial.remove()
-                    raise AdapterError("TooLarge", f"{item.what} is larger than {item.largest} bytes.")
-                try:
-                    partial.append(chunk)
-                except OSError as error:
-                    raise disk_error(error) from None
-                came(partial.size, total)
+            await _receive(item, partial, response, patience, came)
         if item.digest and not await _matches(item, partial):
             partial.begin()
             raise TransientError("DigestMismatch", f"{item.what} came with another content than its digest.")
     came(partial.size, partial.size)
+
+
+async def _receive(
+    item: Item, partial: PartialFile, response: aiohttp.ClientResponse, patience: Patience, came: Progress
+) -> None:
+    total = _take_up(item, partial, response)
+    looked, before = patience.clock(), partial.size
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        if partial.size + len(chunk) > item.largest:
+            partial.remove()
+            raise AdapterError("TooLarge", f"{item.what} is larger than {item.largest} bytes.")
+        try:
+            partial.append(chunk)
+        except OSError as error:
+            raise disk_error(error) from None
+        came(partial.size, total)
+        if (seconds := patience.clock() - looked) >= patience.stall:
+            if partial.size - before < patience.slowest * seconds:
+                raise TransientError("SourceUnreachable", f"{item.what} comes drop by drop.")
+            looked, before = patience.clock(), partial.size
 
 
 def _missing(item: Item, partial: PartialFile) -> dict[str, str]:

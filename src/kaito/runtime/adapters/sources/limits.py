@@ -1,6 +1,7 @@
 """How much of a stranger's bytes is taken, and how long they are waited for."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -34,10 +35,13 @@ class Patience:
     connect: float = 10.0
     stall: float = 30.0
     """Longest silence of a server."""
+    slowest: int = 1024
+    """Bytes a second that a server sends at least, over the time of a stall: who sends drop by drop stalls too."""
     attempts: int = 4
     pause: float = 0.5
     """Before the second attempt; doubled for each further one, and jittered."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 class TransientError(AdapterError):

@@ -5,6 +5,8 @@ import fcntl
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,18 @@ async def test_a_disk_without_room_is_known_before_the_first_byte(
     with pytest.raises(AdapterError) as caught:
         await client.get()
     assert (caught.value.reason, caught.value.passes) == ("DiskFull", True)
+
+
+@pytest.mark.parametrize(("seconds", "comes"), [(1.0, True), (1000.0, False)])
+async def test_a_server_that_sends_drop_by_drop_is_given_up(client: Client, seconds: float, comes: bool) -> None:
+    ticks = count(0, seconds)
+    client.patience = replace(client.patience, attempts=1, stall=1.0, clock=lambda: next(ticks))
+    if comes:
+        assert await client.get() == CONTENT
+    else:
+        with pytest.raises(AdapterError, match="drop by drop") as caught:
+            await client.get()
+        assert caught.value.passes
 
 
 async def test_two_that_get_the_same_do_not_disturb_each_other(client: Client) -> None:
