@@ -222,6 +222,17 @@ def test_a_deadline_is_504_before_the_first_byte_and_an_event_after_it(server: R
     wait_until_running(server, 0)
 
 
+def test_chat_in_pieces_is_chat_in_one(server: RuntimeServer) -> None:
+    asked = {"prompt": "Hello", "do_sample": False, "max_new_tokens": 20}
+    _, _, whole = post(server, "/chat", asked)
+    status, headers, body = post(server, "/chat", {**asked, "stream": True})
+    assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    events = [event.removeprefix(b"data: ") for event in body.strip().split(b"\n\n")]
+    assert events.pop() == b"[DONE]"
+    assert len(events) > 3
+    assert "".join(json.loads(event)["Result"] for event in events) == json.loads(whole)["Result"]
+
+
 def test_the_request_id_is_in_the_answer_and_in_the_log(server: RuntimeServer) -> None:
     asked = {**LONG, "max_tokens": 3, "prompt": "nobody may read this"}
     _, headers, body = post(server, "/v1/completions", asked, headers={"X-Request-Id": "trace-me"})

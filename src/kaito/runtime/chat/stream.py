@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from kaito.runtime.front import asgi
+from kaito.runtime.front.errors import error_of_event
 
 _DONE = b"data: [DONE]"
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -22,24 +23,30 @@ class Pieces:
         self._send = send
         self._before = before
         self._rest = b""
-        self._start = False
 
     async def take(self, message: asgi.Message) -> None:
         """Take one message of the application's answer."""
         if message["type"] == "http.response.start":
             self.refusal.status = message["status"]
-            self._start = message["status"] == 200
             return
-        body, more = message.get("body", b""), message.get("more_body", False)
-        if not self._start or (not self.begun and body.startswith(b'data: {"error"')):
-            self._start = False
-            self.refusal.status = self.refusal.status if self.refusal.status != 200 else _code(body)
-            self.refusal.body += body.removeprefix(b"data: ").partition(b"\n")[0] if not self.refusal.body else b""
-            return
-        if not self.begun:
+        body = message.get("body", b"")
+        if not self.begun and not self._refused(body):
             self.begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await self._send({"type": "http.response.body", "body": self._translated(body), "more_body": more})
+        if self.begun:
+            translated, more = self._translated(body), message.get("more_body", False)
+            await self._send({"type": "http.response.body", "body": translated, "more_body": more})
+
+    def _refused(self, body: bytes) -> bool:
+        """Say whether the answer is none, and keep why: vLLM's error, or the first event where that is one."""
+        if self.refusal.status == 200:
+            why = error_of_event(body)
+            if why is None:
+                return False
+            self.refusal.status, body = why.status, json.dumps(why.body).encode()
+        if not self.refusal.body:
+            self.refusal.body += body
+        return True
 
     def _translated(self, body: bytes) -> bytes:
         *events, self._rest = (self._rest + body).split(b"\n\n")
@@ -58,11 +65,3 @@ class Pieces:
 
 def _text(choice: dict[str, Any]) -> str:
     return choice["delta"].get("content") or "" if "delta" in choice else choice.get("text") or ""
-
-
-def _code(event: bytes) -> int:
-    """Return the status that an error event stands for."""
-    try:
-        return int(json.loads(event.removeprefix(b"data: ").partition(b"\n")[0])["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        return 500

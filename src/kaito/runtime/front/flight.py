@@ -7,16 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from kaito.runtime.front import asgi
-from kaito.runtime.front.errors import Refused, refused
+from kaito.runtime.front.errors import COME_AGAIN, Refused, error_of_event, refused
 from kaito.runtime.front.intake import read_body
 
 CUT_SECONDS = 1.0
 """How long an application may take to notice that its client is said to have gone, before its task is cancelled."""
 
-_COME_AGAIN = frozenset({429, 503})
 _DISCONNECT: asgi.Message = {"type": "http.disconnect"}
 _EVENT_STREAM = b"text/event-stream"
-_ERROR_EVENT = b'data: {"error":'
 
 
 class Flight:
@@ -129,13 +127,13 @@ class Flight:
         """Send the start that was held back; or, where the first event is an error, that error as the whole answer."""
         self._start = None
         self.first_byte = self._clock()
-        if start["status"] == 200 and body.startswith(_ERROR_EVENT) and (error := _event_error(body)):
+        if start["status"] == 200 and (error := error_of_event(body)):
             await self.refuse(error)
             return False
         given = start.get("headers", ())
         self.streams = any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in given)
         start["headers"] = [*given, *self._headers()]
-        if start["status"] in _COME_AGAIN and not any(name == b"retry-after" for name, _ in given):
+        if start["status"] in COME_AGAIN and not any(name == b"retry-after" for name, _ in given):
             start["headers"].append((b"retry-after", b"1"))
         await self._send_outer(start)
         return True
@@ -210,16 +208,3 @@ class Flights:
 def _too_late(*, started: bool) -> Refused:
     message = "The answer was not complete in the time that this request has."
     return refused(504, "request_timeout", message, reason="timeout_started" if started else "timeout", kind="timeout")
-
-
-def _event_error(body: bytes) -> Refused | None:
-    """Return the refusal in an event that is an error; None when its code is no HTTP status."""
-    try:
-        error = json.loads(body.split(b"\n", 1)[0].removeprefix(b"data: "))["error"]
-        status = int(error["code"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    if not 400 <= status <= 599:
-        return None
-    headers = {"Retry-After": "1"} if status in _COME_AGAIN else {}
-    return Refused(status, "first_event", {"error": error, "detail": error.get("message", "")}, headers)
