@@ -113,6 +113,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         "--kaito-adapter-wait-seconds",
         dest="adapter_wait_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=ADAPTER_WAIT_SECONDS,
         help="how long readiness waits for the first adapters (default: %(default)s)",
     )
@@ -148,6 +149,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         "--kaito-grace-seconds",
         dest="grace_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=GRACE_SECONDS,
         help="time for requests in flight after SIGTERM and the delay (default: %(default)s)",
     )
@@ -166,6 +168,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-drain-delay-seconds",
         dest="drain_delay_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=DRAIN_DELAY_SECONDS,
         help="time after SIGTERM in which new requests are still taken, while endpoints follow (default: %(default)s)",
     )
@@ -173,6 +176,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-request-timeout-seconds",
         dest="request_timeout_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=0.0,
         help="longest time for a request; X-Request-Timeout asks for less (default: no limit)",
     )
@@ -180,6 +184,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-max-body-bytes",
         dest="max_body_bytes",
         type=_positive,
+        metavar="BYTES",
         default=MAX_BODY_BYTES,
         help="longest body of a request (default: %(default)s)",
     )
@@ -195,6 +200,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-canary-seconds",
         dest="canary_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=CANARY_SECONDS,
         help="ask a silent engine for one token this often (default: %(default)s; 0: never)",
     )
@@ -202,6 +208,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-canary-deadline-seconds",
         dest="canary_deadline_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=CANARY_DEADLINE_SECONDS,
         help="an engine that then takes no step for this long has failed (default: %(default)s)",
     )
@@ -209,6 +216,7 @@ def _add_request_flags(add: Callable[..., Any]) -> None:
         "--kaito-benchmark-seconds",
         dest="benchmark_seconds",
         type=_seconds,
+        metavar="SECONDS",
         default=0.0,
         help="measure the server for this long once it is ready, and print KAITO_BENCHMARK_RESULT (default: not)",
     )
