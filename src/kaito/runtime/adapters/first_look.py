@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from kaito.runtime.adapters.adapter_set import InvalidSetError, parse_set
 from kaito.runtime.adapters.check.peft_config import LONGEST_CONFIG, parse_config
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.folders import adapter_folders
-from kaito.runtime.adapters.wanted import InvalidSetError, parse_set
 
 
 def ranks_found(directory: Path | None, set_file: Path | None) -> tuple[int, ...]:

@@ -10,10 +10,11 @@ import structlog
 
 from kaito.contracts import AdapterSet, AdapterSetInForce, WantedAdapter, adapter_set_digest
 from kaito.runtime.adapters import memory
+from kaito.runtime.adapters.adapter_set import InvalidSetError, newer, parse_set
 from kaito.runtime.adapters.folders import adapter_folders, directory_wants, look, to_follow
 from kaito.runtime.adapters.inotify import FolderEvents
 from kaito.runtime.adapters.memory import Told
-from kaito.runtime.adapters.wanted import InvalidSetError, Merged, Wanted, merge, newer, parse_set
+from kaito.runtime.adapters.wanted import Merged, Wanted, merge
 
 _log = structlog.get_logger("kaito.runtime.adapters")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaito.contracts import AdapterSet, WantedAdapter
-from kaito.runtime.adapters.wanted import InvalidSetError, check_wanted, parse_set
+from kaito.runtime.adapters.adapter_set import InvalidSetError, check_wanted, parse_set
 
 FILE_NAME = "wanted.json"
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from kaito.contracts import ADAPTER_SET_ROUTE, CONTRACT_VERSION, AdapterSet, AdapterStatus, WantedAdapter
+from kaito.runtime.adapters.adapter_set import InvalidSetError, parse_one, parse_set
 from kaito.runtime.adapters.follower import OlderGenerationError
-from kaito.runtime.adapters.wanted import InvalidSetError, parse_one, parse_set
 
 LONGEST_SET = 2**20
 """Bytes of a body; as much as a ConfigMap can hold."""

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from kaito.contracts import AdapterSetInForce, WantedAdapter
+from kaito.runtime.adapters.adapter_set import parse_set
 from kaito.runtime.adapters.follower import Follower, OlderGenerationError, Places
-from kaito.runtime.adapters.wanted import Merged, parse_set
+from kaito.runtime.adapters.wanted import Merged
 
 
 class Seen:
