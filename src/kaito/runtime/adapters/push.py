@@ -1,10 +1,8 @@
 """Pushes an OCI image layout to a registry (OCI distribution specification 1.1, "Push")."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -41,49 +39,32 @@ class _Upload:
     """Asks one repository to take things."""
 
     def __init__(self, web: Web, reference: Reference, keys: Keys) -> None:
-        self._web = web
         self._reference = reference
         self._url = reference.endpoint / "v2" / reference.repository
         self._remedy = " ".join(keys.remarks)
-        self._authorization = Authorization(web, keys.credentials, f"repository:{reference.repository}:pull,push")
+        scope = f"repository:{reference.repository}:pull,push"
+        self._ask = Authorization(web, reference.endpoint, keys.credentials, scope).request
 
     async def blob(self, layout: Path, digest: str, size: int) -> None:
-        async with self._ask("HEAD", self._url / "blobs" / digest) as response:
+        async with self._ask(self._url / "blobs" / digest, {}, method="HEAD") as response:
             if response.status < 400:
                 return
-        async with self._ask("POST", self._url / "blobs" / "uploads/") as response:
+        async with self._ask(self._url / "blobs" / "uploads/", {}, method="POST") as response:
             self._check(response, 202)
             place = response.url.join(URL(response.headers.get("Location", ""), encoded=True))
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        target = place.update_query({"digest": digest})
-        async with self._ask("PUT", target, headers, lambda: _chunks(layout, digest)) as response:
+        target = URL(f"{place}{'&' if place.raw_query_string else '?'}digest={digest}", encoded=True)
+        async with self._ask(target, headers, method="PUT", body=lambda: _chunks(layout, digest)) as response:
             self._check(response, 201)
 
     async def manifest(self, body: bytes) -> None:
         url = self._url / "manifests" / self._reference.tag
-        async with self._ask("PUT", url, {"Content-Type": MANIFEST_TYPE}, lambda: body) as response:
+        async with self._ask(url, {"Content-Type": MANIFEST_TYPE}, method="PUT", body=lambda: body) as response:
             self._check(response, 201)
 
     def _check(self, response: aiohttp.ClientResponse, status: int) -> None:
         if response.status != status:
             raise refused(response.status, f"{self._reference} was not pushed", remedy=self._remedy)
-
-    @asynccontextmanager
-    async def _ask(
-        self, method: str, url: URL, headers: dict[str, str] | None = None, body: Callable[[], Any] = lambda: None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, with whatever leave it takes. Raises AdapterError where nothing gives it."""
-        ours = url.origin() == self._url.origin()
-        while True:
-            leave = self._authorization.headers if ours else {}
-            async with self._web.request(url, {**(headers or {}), **leave}, method=method, data=body()) as response:
-                if response.status not in {401, 403} or not ours:
-                    self._authorization.worked()
-                    yield response
-                    return
-                again = await self._authorization.challenged(response, self._reference.endpoint)
-            if not again:
-                raise refused(response.status, f"{self._reference} was not pushed", remedy=self._remedy)
 
 
 async def _chunks(layout: Path, digest: str) -> AsyncIterator[bytes]:

@@ -3,7 +3,9 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -18,46 +20,61 @@ _LARGEST_ANSWER = 1 << 20
 
 
 class Authorization:
-    """What is sent to one registry for one repository. The credentials are tried in order; none: as anybody."""
+    """Asks one registry for one repository. The credentials are tried in order; none: as anybody."""
 
-    def __init__(self, web: Web, credentials: Sequence[Credential], scope: str) -> None:
+    def __init__(self, web: Web, endpoint: URL, credentials: Sequence[Credential], scope: str) -> None:
         self._web = web
+        self._endpoint = endpoint
         self._candidates: list[Credential | None] = list(credentials) or [None]
         self._scope = scope
         self._position = 0
         self._challenge: tuple[str, dict[str, str]] | None = None
-        self._sent = False
+        self._header = ""
         self._worked = False
-        self.headers: dict[str, str] = {}
 
-    def worked(self) -> None:
-        """Remember that the registry took what was sent: the next refusal only means that it has expired."""
-        self._worked = True
+    @asynccontextmanager
+    async def request(
+        self, url: URL, headers: Mapping[str, str], *, method: str = "GET", body: Callable[[], Any] = lambda: None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield the answer; it is a refusal (401, 403) only where no credentials help.
 
-    async def challenged(self, answer: aiohttp.ClientResponse, endpoint: URL) -> bool:
-        """Prepare another request after a refusal; False where nothing is left to try. Raises AdapterError."""
+        `body` is made anew for each try. Other servers, where the registry keeps its blobs, get no leave, and their
+        answers are yielded as they are. Raises AdapterError as `Web.request` does.
+        """
+        while True:
+            leave = {"Authorization": self._header} if self._header and self._is_ours(url) else {}
+            async with self._web.request(url, {**headers, **leave}, method=method, data=body()) as response:
+                ours = self._is_ours(response.url)
+                if not ours or response.status not in {401, 403} or not await self._prepare_another(response):
+                    self._worked = self._worked or (ours and response.status not in {401, 403})
+                    yield response
+                    return
+
+    def _is_ours(self, url: URL) -> bool:
+        return url.origin() == self._endpoint.origin()
+
+    async def _prepare_another(self, answer: aiohttp.ClientResponse) -> bool:
+        """Get leave after a refusal; False where nothing is left to try. What worked before has only expired."""
         self._challenge = _challenge(answer.headers.getall("WWW-Authenticate", [])) or self._challenge
         if self._challenge is None:
             return False
-        if self._sent and not self._worked:
+        if self._header and not self._worked:
             self._position += 1
-        self._sent = self._worked = False
+        self._header, self._worked = "", False
         while self._position < len(self._candidates):
-            header = await self._header(*self._challenge, self._candidates[self._position], endpoint)
-            if header:
-                self.headers = {"Authorization": header}
-                self._sent = True
+            self._header = await self._leave(*self._challenge, self._candidates[self._position])
+            if self._header:
                 return True
             self._position += 1
         return False
 
-    async def _header(self, scheme: str, values: dict[str, str], by: Credential | None, endpoint: URL) -> str:
+    async def _leave(self, scheme: str, values: dict[str, str], by: Credential | None) -> str:
         """Return the header for one candidate, empty where it gives no leave."""
         if by and by.registry_token:
             return f"Bearer {by.registry_token}"
         if scheme == "basic":
             return _basic(by) if by and by.username else ""
-        realm = _realm(values.get("realm", ""), endpoint)
+        realm = _realm(values.get("realm", ""), self._endpoint)
         query = {"service": values["service"]} if values.get("service") else {}
         query["scope"] = values.get("scope") or self._scope
         headers = {"Accept": "application/json"}

@@ -38,7 +38,9 @@ class Registry:
         self._web = web
         self._reference = reference
         self._url = reference.endpoint / "v2" / reference.repository
-        self._authorization = Authorization(web, keys.credentials, f"repository:{reference.repository}:pull")
+        self._authorization = Authorization(
+            web, reference.endpoint, keys.credentials, f"repository:{reference.repository}:pull"
+        )
         self._remedy = " ".join(keys.remarks)
 
     async def resolve(self, limits: Limits, patience: Patience) -> Pulled:
@@ -89,18 +91,12 @@ class Registry:
 
     @asynccontextmanager
     async def _get(self, path: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, with whatever leave it takes. A refusal of another server, which keeps the blobs, is a trouble of it."""
+        """Yield the answer. A refusal of another server, which keeps the blobs, is a trouble of it: links expire."""
         url = self._url / path
-        while True:
-            async with self._web.request(url, {**headers, **self._authorization.headers}) as response:
-                ours = response.url.origin() == url.origin()
-                if response.status not in {401, 403}:
-                    self._authorization.worked()
-                    yield response
-                    return
-                if not ours:
-                    what = f"{response.url.host} answered {response.status} to the link that {url.host} gave."
-                    raise TransientError("SourceUnreachable", what)
-                again = await self._authorization.challenged(response, self._reference.endpoint)
-            if not again:
-                raise refused(response.status, str(self._reference), remedy=self._remedy)
+        async with self._authorization.request(url, headers) as response:
+            if response.status in {401, 403}:
+                if response.url.origin() == url.origin():
+                    raise refused(response.status, str(self._reference), remedy=self._remedy)
+                what = f"{response.url.host} answered {response.status} to the link that {url.host} gave."
+                raise TransientError("SourceUnreachable", what)
+            yield response
