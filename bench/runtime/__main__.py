@@ -6,7 +6,9 @@ Figures go to build/bench/runtime/*.json, the table of all rows measured so far 
 """
 
 import argparse
+import signal
 import sys
+from typing import NoReturn
 
 from bench.measure import measure
 from bench.processes import OUTPUT
@@ -30,6 +32,7 @@ def main() -> int:
     if unknown := [name for name in options.rows or [] if name not in known]:
         parser.error(f"no row {', '.join(unknown)}: {', '.join(known)}")
     output = OUTPUT / "runtime" / device.name
+    signal.signal(signal.SIGTERM, _end)
     failed = []
     for name in [] if options.render else options.rows or known:
         try:
@@ -42,6 +45,11 @@ def main() -> int:
     table.write()
     print(table.render())
     return 1 if failed else 0
+
+
+def _end(*_: object) -> NoReturn:
+    """Leave every block on SIGTERM, as on Ctrl-C: the servers are in sessions of their own, and would go on."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Server:
 
     def first(self, path: str) -> float:
         """Return the seconds from the start until anything answers `path` with HTTP."""
-        while time.monotonic() - self.started < READY_SECONDS:
+        while time.monotonic() - self.started < READY_SECONDS and self.process.poll() is None:
             if self.ask(path)[0]:
                 return time.monotonic() - self.started
             time.sleep(POLL_SECONDS)
