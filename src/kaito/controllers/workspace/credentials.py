@@ -17,7 +17,7 @@ from kaito.controllers.workspace.known import NO_CREDENTIALS, Credentials
 from kaito.controllers.workspace.ownership import NameTakenError, reference
 from kaito.controllers.workspace.workload import credentials_name
 from kaito.core import Client, Clock
-from kaito.core.errors import NotFoundError
+from kaito.core.errors import ForbiddenError, InvalidError, NotFoundError
 from kaito.core.kinds import SECRET
 from kaito.core.objects import Key, Object, owner_reference
 
@@ -31,6 +31,7 @@ LARGEST_COPY: Final = 900_000
 """Bytes of all copies together; an object may have a MiB."""
 
 _TYPES: Final = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
+_MOST_TRIES: Final = 16
 _LONGEST_NAME: Final = 253 - len(".json")
 
 
@@ -67,33 +68,36 @@ class CredentialCopier:
         self._looks.pop(workspace, None)
 
     async def copy(self, workspace: Workspace, secrets: tuple[str, ...]) -> None:
-        """Bring the copy up to date. Raises what the API server answers, but for Secrets that are not there."""
-        key = workspace.metadata.namespace, workspace.metadata.name
+        """Bring the copy up to date; what is wrong or refused is a problem of adapters. Raises what may pass."""
+        key = Key(workspace.metadata.namespace, workspace.metadata.name)
         data: dict[str, str] = {}
         problems: dict[str, str] = {}
         for name in secrets:
-            content = await self._read(Key(key[0], name))
+            content = await self._read(Key(key.namespace, name))
             if not isinstance(content, bytes):
                 problems[name] = content
             elif sum(map(len, data.values())) + len(content) > LARGEST_COPY:
                 problems[name] = f"Secret {name} and those before it are too large together: {LARGEST_COPY} bytes fit."
             else:
                 data[f"{name}.json"] = base64.b64encode(content).decode()
-        await self._write(workspace, data)
-        before = self._looks.get(Key(*key))
-        same = before is not None and before.secrets == secrets
-        tries = before.tries + 1 if before is not None and same else 0
-        self._looks[Key(*key)] = _Look(secrets, problems, self._clock.monotonic(), min(tries, 16))
-        self._changed(Key(*key))
+        try:
+            await self._write(workspace, data)
+        except (ForbiddenError, InvalidError, NameTakenError) as error:
+            problems |= dict.fromkeys(secrets, f"The pull secrets could not be copied. {error.advice}")
+        before, now = self._looks.get(key), self._clock.monotonic()
+        doubted = before is not None and before.secrets == secrets and now - before.at < RESYNC_SECONDS
+        tries = before.tries + 1 if before is not None and doubted else 0
+        self._looks[key] = _Look(secrets, problems, now, min(tries, _MOST_TRIES))
+        self._changed(key)
 
     async def delete(self, workspace: Workspace) -> None:
-        """Delete the copy, if it is there and this Workspace's."""
+        """Delete the copy, if it is there and this Workspace's. Raises what the API server answers."""
         key = Key(workspace.metadata.namespace, workspace.metadata.name)
-        copy = await self._copy(workspace)
-        if copy is not None:
-            with contextlib.suppress(NotFoundError):
-                name = credentials_name(key.name)
-                await self._client.delete(SECRET, Key(key.namespace, name), uid=copy["metadata"]["uid"])
+        with contextlib.suppress(NotFoundError, NameTakenError):
+            copy = await self._copy(workspace)
+            await self._client.delete(
+                SECRET, Key(key.namespace, credentials_name(key.name)), uid=copy["metadata"]["uid"]
+            )
         self.forget(key)
 
     async def _read(self, key: Key) -> bytes | str:
@@ -105,6 +109,8 @@ class CredentialCopier:
             secret = await self._client.get(SECRET, key)
         except NotFoundError:
             return f"imagePullSecrets: there is no Secret {key}. {how}"
+        except ForbiddenError as error:
+            return f"imagePullSecrets: Secret {key} may not be read. {error.advice}"
         field = _TYPES.get(secret.get("type", ""))
         if field is None:
             return f"imagePullSecrets: Secret {key} is of type {secret.get('type')!r}, which no registry takes. {how}"
@@ -118,22 +124,21 @@ class CredentialCopier:
         return orjson.dumps({"auths": config["auths"]})
 
     async def _write(self, workspace: Workspace, data: dict[str, str]) -> None:
-        copy = await self._copy(workspace)
-        if copy is None:
+        try:
+            copy = await self._copy(workspace)
+        except NotFoundError:
             await self._client.create(_secret(workspace, data))
-        elif (had := copy.get("data") or {}) != data:
+            return
+        if (had := copy.get("data") or {}) != data:
             gone = dict.fromkeys(had.keys() - data.keys())
             body = {"metadata": {"uid": copy["metadata"]["uid"]}, "data": {**gone, **data}}
             key = Key(workspace.metadata.namespace, credentials_name(workspace.metadata.name))
             await self._client.patch(SECRET, key, body)
 
-    async def _copy(self, workspace: Workspace) -> Object | None:
-        """Return the copy that is there. Raises NameTakenError where it is somebody else's."""
+    async def _copy(self, workspace: Workspace) -> Object:
+        """Return the copy. Raises NotFoundError, and NameTakenError where it is somebody else's."""
         name = credentials_name(workspace.metadata.name)
-        try:
-            secret = await self._client.get(SECRET, Key(workspace.metadata.namespace, name))
-        except NotFoundError:
-            return None
+        secret = await self._client.get(SECRET, Key(workspace.metadata.namespace, name))
         owners = {owner["uid"] for owner in secret["metadata"].get("ownerReferences", ())}
         if workspace.metadata.uid not in owners:
             raise NameTakenError(f"Secret {name}")
