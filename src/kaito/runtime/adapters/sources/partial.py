@@ -54,7 +54,7 @@ class PartialFile:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
     def remove(self) -> None:
-        """Remove its name: it was used, or is wrong. Another name of the same file keeps the content."""
+        """Remove it, as far as it was not moved away: it was used, or is wrong."""
         self._version_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 

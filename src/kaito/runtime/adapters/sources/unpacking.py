@@ -103,11 +103,25 @@ def _opened(file: BinaryIO, magic: bytes) -> _Readable:
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=file, mode="rb")
     if magic == _ZSTD:
+        return _Zstd(file)
+    return file
+
+
+class _Zstd:
+    """Reads what zstd packed; imported where there is such a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
         from backports import zstd
 
-        opened: _Readable = zstd.ZstdFile(file, "rb")
-        return opened
-    return file
+        self._file = zstd.ZstdFile(file, "rb")
+        self._error = zstd.ZstdError
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            content: bytes = self._file.read(size)
+        except self._error as error:
+            raise ValueError(str(error)) from None
+        return content
 
 
 def tar_entries(stream: Unfolded, limits: Limits, what: str) -> Iterator[tarfile.TarInfo]:
@@ -173,10 +187,10 @@ class Room:
                 file.write(chunk)
 
     def move(self, name: str, path: Path) -> None:
-        """Let a downloaded file be that file: a second link to it, so that the name in the downloads may go."""
+        """Let a downloaded file be that file, without a copy."""
         self.take(path.stat().st_size, name)
         try:
-            os.link(path, self.folder / name)
+            path.rename(self.folder / name)
         except OSError as error:
             raise disk_error(error) from None
 

@@ -179,6 +179,29 @@ def test_what_was_made_to_harm_is_refused(tmp_path: Path, name: str) -> None:
     assert all(path.is_file() and not path.is_symlink() for path in (tmp_path / "into").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda content: content[:40], "ArchiveInvalid"),
+        (lambda content: content[:20] + bytes(20) + content[40:], "ArchiveInvalid"),
+        (lambda content: content[:4] + b"\xff" * 8 + content[12:], "ArchiveInvalid"),
+    ],
+)
+def test_a_damaged_zstd_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes], reason: str) -> None:
+    zstd = pytest.importorskip("backports.zstd")
+    content = zstd.compress(tar((WEIGHTS, os.urandom(5000)), (CONFIG, b"{}")))
+    with pytest.raises(AdapterError) as caught:
+        unpack(tmp_path, damage(content))
+    assert caught.value.reason == reason
+
+
+def test_a_bomb_of_zstd_is_refused(tmp_path: Path) -> None:
+    zstd = pytest.importorskip("backports.zstd")
+    with pytest.raises(AdapterError) as caught:
+        unpack(tmp_path, zstd.compress(tar((WEIGHTS, bytes(3 << 20)))))
+    assert caught.value.reason == "TooLarge"
+
+
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_every_kind_of_tar_is_read(tmp_path: Path, form: int) -> None:
     unpack(tmp_path, tar(("Ünïcode", b"x"), ("d" * 90 + "/" + "e" * 90, b"x"), *GOOD, format=form))
