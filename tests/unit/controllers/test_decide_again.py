@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from kaito.api import MACHINE, Machine
 from kaito.controllers.workspace import decide
 from kaito.controllers.workspace.claims import read_machine
-from kaito.controllers.workspace.step import Apply, Create, CreateAdminSecret, Delete, SetFinalizers
+from kaito.controllers.workspace.known import NO_CREDENTIALS, Credentials
+from kaito.controllers.workspace.step import (
+    Apply,
+    CopyCredentials,
+    Create,
+    CreateAdminSecret,
+    Delete,
+    DeleteCredentials,
+    SetFinalizers,
+)
 
 CLAIMS = st.one_of(
     st.none(),
@@ -26,6 +35,22 @@ PODS = st.sampled_from(
         {"conditions": [{"type": "PodScheduled", "status": "False", "message": "no node"}]},
         {"containerStatuses": [{"name": "phi", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
         {"containerStatuses": [{"name": "phi", "state": {"running": {}}}], "podIP": "127.0.0.9"},
+    ]
+)
+ADAPTERS = st.sampled_from(
+    [
+        "",
+        ", adapters: [{source: {name: x, image: 'reg.example.org/x:1'}}]",
+        ", adapters: [{source: {name: x, image: 'reg.example.org/x:1', imagePullSecrets: [login]}, strength: '0.5'}]",
+        ", adapters: [{source: {name: x, volumeSource: {hostPath: {path: /x}}}}]",
+    ]
+)
+SAID = st.sampled_from(
+    [
+        (),
+        ({"name": "x", "state": "Ready", "reason": "", "message": "", "rank": 8},),
+        ({"name": "x", "state": "Failed", "reason": "RankAboveSlot", "message": "", "rank": 100},),
+        ({"name": "x", "state": "Failed", "reason": "SourceUnauthorized", "message": "401"},),
     ]
 )
 STAGES = st.sampled_from([None, "importing", "loading", "warming", "ready", "failed", "draining"])
@@ -49,8 +74,17 @@ def applied(a, snapshot, decision):
                 snapshot = replace(snapshot, deployment=None)
             case CreateAdminSecret():
                 pass
-            case Apply(obj) if obj["kind"] == "Deployment" and snapshot.deployment is None:
-                snapshot = replace(snapshot, deployment=a.deployment(available=0))
+            case CopyCredentials(secrets):
+                known = Credentials(secrets, due_in=300, doubted_in=300)
+                snapshot = replace(snapshot, credentials=known)
+            case DeleteCredentials():
+                snapshot = replace(snapshot, credentials=NO_CREDENTIALS)
+            case Apply(obj) if obj["metadata"]["name"].endswith("-adapters"):
+                snapshot = replace(snapshot, has_credentials=bool(obj["metadata"]["annotations"]))
+            case Apply(obj) if obj["kind"] == "Deployment":
+                available = snapshot.deployment.status.available_replicas if snapshot.deployment is not None else 0
+                made = a.deployment(available=available, annotations=obj["metadata"]["annotations"])
+                snapshot = replace(snapshot, deployment=made)
             case Apply():
                 pass
     if decision.status is not None:
@@ -75,9 +109,14 @@ def repeatable(action):
     preset=st.sampled_from(["phi-3-mini-4k-instruct", "phi-3-mini-128k-instruct", "no-such"]),
     deleted=st.booleans(),
     finalized=st.booleans(),
+    adapters=ADAPTERS,
+    said=SAID,
+    has_credentials=st.booleans(),
 )
-def test_deciding_again_on_the_result_writes_nothing(a, claim, node, available, pod, stage, preset, deleted, finalized):
-    text = a.manifest.replace("phi-3-mini-4k-instruct", preset)
+def test_deciding_again_on_the_result_writes_nothing(
+    a, claim, node, available, pod, stage, preset, deleted, finalized, adapters, said, has_credentials
+):
+    text = a.manifest.replace("phi-3-mini-4k-instruct}", preset + "}" + adapters)
     finalizers = ("workspace.finalizer.kaito.sh",) if finalized else ()
     parts = {}
     if claim is not None:
@@ -91,12 +130,13 @@ def test_deciding_again_on_the_result_writes_nothing(a, claim, node, available, 
     if pod is not None:
         parts["pods"] = (a.pod(pod),)
     if stage is not None:
-        parts["runtime"] = {"pod-1": a.runtime(stage)}
+        parts["runtime"] = {"pod-1": a.runtime(stage, adapters=said)}
+    parts["has_credentials"] = has_credentials
     snapshot = a.snapshot(a.workspace(text, finalizers=finalizers, deleted=deleted), **parts)
 
     # Each round may wait for one thing less; it settles before the phases are used up.
     decision = decide(snapshot, a.now)
-    for round_ in range(4):
+    for round_ in range(6):
         snapshot = applied(a, snapshot, decision)
         decision = decide(snapshot, a.later(60 * (round_ + 1)))
         writes = [action for action in decision.actions if not repeatable(action)]
