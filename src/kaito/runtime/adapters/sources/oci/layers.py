@@ -38,7 +38,10 @@ class Search:
         return self.found | self.gone >= set(WANTED)
 
     def look_into(self, layer: Layer, path: Path, what: str) -> None:
-        """Take what is wanted out of a downloaded layer. Raises AdapterError."""
+        """Take what is wanted out of a downloaded layer. Raises AdapterError.
+
+        Whiteouts speak of the layers below only, wherever they stand in their own.
+        """
         if layer.file:
             if layer.file not in self.found | self.gone:
                 self.room.move(layer.file, path)
@@ -58,7 +61,6 @@ class Search:
                     self.found.add(where[-1])
                 else:
                     self._note(where, folder, entry.isdir())
-        # Whiteouts speak of the layers below only, wherever they stand in their own.
 
     def _again(self, name: str) -> None:
         """Forget a file that the same layer has given before: of two, engines keep the later one."""
