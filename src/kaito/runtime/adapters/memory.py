@@ -34,15 +34,19 @@ def read(folder: Path) -> Told:
 
 
 def write(folder: Path, told: Told) -> None:
-    """Keep it: whole or not at all. Raises OSError."""
-    content = json.dumps({"set": told.adapter_set, "single": list(told.single)}).encode()
-    handle, name = tempfile.mkstemp(prefix=".wanted-", dir=folder)
+    """Keep it. Raises OSError."""
+    write_whole(folder / FILE_NAME, json.dumps({"set": told.adapter_set, "single": list(told.single)}).encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; nobody else may read it. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(folder / FILE_NAME)
+        Path(name).replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             Path(name).unlink()

@@ -5,17 +5,23 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import structlog
 
 from kaito.contracts import AdapterPhase
 from kaito.runtime.adapters.check import ServedBase, check_adapter, scan_finite
 from kaito.runtime.adapters.compose import combined, strengthened
 from kaito.runtime.adapters.decide import Prepared
 from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.known import KnownContent
 from kaito.runtime.adapters.sources import LocalFolder, Place, Source, fetch, source_of
 from kaito.runtime.adapters.store import AdapterStore, StoredAdapter
 from kaito.runtime.adapters.wanted import Wanted
+
+_log = structlog.get_logger("kaito.runtime.adapters")
 
 T = TypeVar("T")
 
@@ -24,25 +30,32 @@ T = TypeVar("T")
 class Preparation:
     """Prepares adapters for one base model. Files are copied and read on the threads of `workers` only.
 
-    `place` is told a staging folder, and says what a fetch into it may do.
+    `place` is told a staging folder, and says what a fetch into it may do; `known` is what was fetched
+    before this start.
     """
 
     store: AdapterStore
     base: ServedBase
     workers: Executor
     place: Callable[[Path], Place]
+    known: KnownContent
 
     async def __call__(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
         """Return what may be loaded; `say` is told each phase that begins. Raises AdapterError."""
         if wanted.parts:
             return await self._run(lambda: self._combined(wanted))
-        if wanted.digest and (kept := await self._run(lambda: self._kept(wanted))):
+        if wanted.digest and (kept := await self._run(lambda: self._kept(wanted, wanted.digest))):
             return kept
         source = source_of(wanted.spec)  # type: ignore[arg-type]
         if isinstance(source, LocalFolder):
             say("Validating")
             return await self._run(lambda: self._from_folder(wanted, source.path))
-        return await self._fetched(wanted, source, say)
+        try:
+            prepared = await self._fetched(wanted, source, say)
+        except AdapterError as error:
+            return await self._run(partial(self._as_before, wanted, error))
+        await self._run(lambda: self._note(wanted, prepared))
+        return prepared
 
     async def _fetched(self, wanted: Wanted, source: Source, say: Callable[[AdapterPhase], None]) -> Prepared:
         async with AsyncExitStack() as stack:
@@ -71,10 +84,28 @@ class Preparation:
             raise AdapterError("DigestMismatch", f"Its content is {stored.digest}; asked for is {wanted.digest}.")
         return self._at_strength(wanted, stored)
 
-    def _kept(self, wanted: Wanted) -> Prepared | None:
-        """Return what the store has of the digest that is asked for: nothing need be fetched then."""
+    def _as_before(self, wanted: Wanted, error: AdapterError) -> Prepared:
+        """Return what came from a source before, while it cannot be reached. Raises `error` where there is nothing.
+
+        Only then: who is not let in, or finds nothing there any more, does not get what another was given.
+        """
+        digest = self.known.digest(wanted) if error.reason == "SourceUnreachable" else ""
+        kept = self._kept(wanted, digest) if digest and wanted.digest in {"", digest} else None
+        if kept is None:
+            raise error
+        _log.warning("an adapter is served as it was fetched before", name=wanted.name, digest=digest, why=str(error))
+        return kept
+
+    def _note(self, wanted: Wanted, prepared: Prepared) -> None:
+        try:
+            self.known.note(wanted, prepared.digest)
+        except OSError as error:
+            _log.warning("what was fetched cannot be noted for the next start", name=wanted.name, why=str(error))
+
+    def _kept(self, wanted: Wanted, digest: str) -> Prepared | None:
+        """Return what the store has of a digest: nothing need be fetched then."""
         with suppress(AdapterError):  # damaged, and removed: fetched anew
-            stored = self.store.find(wanted.digest)
+            stored = self.store.find(digest)
             return None if stored is None else self._at_strength(wanted, stored)
         return None
 

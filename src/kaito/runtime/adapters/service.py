@@ -19,6 +19,7 @@ from kaito.contracts import (
 )
 from kaito.runtime.adapters.check import LARGEST_ADAPTER, ServedBase
 from kaito.runtime.adapters.follower import Follower, Places
+from kaito.runtime.adapters.known import KnownContent
 from kaito.runtime.adapters.manager import AdapterManager, Changes, Engine
 from kaito.runtime.adapters.prepare import Preparation
 from kaito.runtime.adapters.sources import Limits, Place
@@ -60,7 +61,7 @@ class AdapterService:
     async def start(self, base: ServedBase) -> None:
         """Begin to follow what is wanted, for this base model. Raises OSError when the store cannot be written to."""
         store = await asyncio.to_thread(AdapterStore, self._places.store / "store", ADAPTER_STORE_BYTES)
-        prepare = Preparation(store, base, self._workers, self._place)
+        prepare = Preparation(store, base, self._workers, self._place, KnownContent(self._places.store))
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._manager.run(prepare, store.keep), name="adapters"),

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from kaito.contracts import AdapterPhase
 from kaito.runtime.adapters.check import read_base
 from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.known import KnownContent
 from kaito.runtime.adapters.prepare import Preparation
-from kaito.runtime.adapters.sources import Place
+from kaito.runtime.adapters.sources import Fetched, Place, Source
 from kaito.runtime.adapters.store import AdapterStore
 from kaito.runtime.adapters.wanted import Part, Wanted
 
@@ -23,7 +25,8 @@ from kaito.runtime.adapters.wanted import Part, Wanted
 def prepare(tmp_path: Path, base_folder: Path) -> Iterator[Preparation]:
     store = AdapterStore(tmp_path / "store", 10**9)
     with ThreadPoolExecutor(2) as workers:
-        yield Preparation(store, read_base(base_folder), workers, lambda into: Place(into, tmp_path / "downloads"))
+        place = partial(Place, downloads=tmp_path / "downloads")
+        yield Preparation(store, read_base(base_folder), workers, place, KnownContent(tmp_path))
 
 
 @pytest.fixture
@@ -93,3 +96,36 @@ async def test_several_are_one_of_their_ranks_together(
     parts = tuple(Part(each.strength, each.folder, each.stored) for each in (one, two))
     both = await prepare(Wanted("ws", "workspace", parts=parts), silent)
     assert both.rank == one.rank + two.rank
+
+
+@pytest.mark.parametrize(
+    ("error", "served"),
+    [
+        (AdapterError("SourceUnreachable", "gone.", passes=True), True),
+        (AdapterError("SourceUnauthorized", "bad.", passes=True), False),
+        (AdapterError("SourceNotFound", "bad.", passes=True), False),
+        (AdapterError("ArchiveInvalid", "bad."), False),
+    ],
+)
+async def test_what_came_from_a_source_before_is_served_while_it_cannot_be_reached(
+    prepare: Preparation, folder: Path, monkeypatch: pytest.MonkeyPatch, error: AdapterError, served: bool
+) -> None:
+    sources: list[AdapterError] = []
+
+    async def fetch(source: Source, place: Place) -> Fetched:
+        if sources:
+            raise sources[0]
+        return Fetched(folder)
+
+    monkeypatch.setattr("kaito.runtime.adapters.prepare.fetch", fetch)
+    image = Wanted("a", "set", {"image": "registry.example/a:1", "strength": "0.5"})
+    first = await prepare(image, silent)
+    sources.append(error)
+    if served:
+        assert await prepare(image, silent) == first
+    else:
+        with pytest.raises(AdapterError, match="bad"):
+            await prepare(image, silent)
+    for other in ({"image": "registry.example/b:1"}, {**image.spec, "imagePullSecrets": ["other"]}):
+        with pytest.raises(AdapterError):
+            await prepare(Wanted("a", "set", other), silent)
