@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kaito.contracts import LARGEST_LORA_RANK, STAND_IN_MARKER
 from kaito.runtime.failure import FatalError
+from kaito.runtime.stand_in.architectures import find_architecture
 from kaito.runtime.stand_in.styles import STYLES
 
 CONFIG = "adapter_config.json"
@@ -36,8 +37,9 @@ class AdapterRecipe:
 def make_adapter(base: Path, output: Path, *, style: str = "pirate", rank: int = DEFAULT_RANK) -> bool:
     """Make the adapter of a style for the stand-in in `base`; return False when `output` holds it already.
 
-    `rank` is from 1 to 512. Takes some seconds. Raises FatalError (StandInFailed) when `base` is no stand-in, the
-    style is unknown, the rank cannot be served, `output` holds an adapter of somebody else's or cannot be written.
+    `rank` is from 1 to 512. Takes some seconds. Raises FatalError (StandInFailed) when `base` is no stand-in or
+    takes no adapters, the style is unknown, the rank cannot be served, `output` holds an adapter of somebody else's or
+    cannot be written.
     """
     if style not in STYLES:
         raise _failed(f"There is no style {style!r}.", f"Use one of {', '.join(STYLES)}.")
@@ -71,9 +73,12 @@ def _stand_in(base: Path) -> tuple[str, str]:
     """Return the preset and the digest of the stand-in in a folder."""
     try:
         marker = json.loads((base / STAND_IN_MARKER).read_bytes())
-        return str(marker["preset"]), str(marker["digest"])
+        preset, digest, architecture = str(marker["preset"]), str(marker["digest"]), marker["recipe"]["architecture"]
     except (OSError, ValueError, KeyError, TypeError):
         raise _failed(f"{base} holds no stand-in.", "Make one with `kaito-runtime stand-in`.") from None
+    if not find_architecture(architecture).lora:
+        raise _failed(f"{base} holds a stand-in for {preset}, which takes no LoRA adapters.", "Use another preset.")
+    return preset, digest
 
 
 def _finished(output: Path, recipe: AdapterRecipe) -> bool:

@@ -31,6 +31,8 @@ class Architecture:
     layers: int = 2
     heads: int = 2
     key_value_heads: int = 2
+    lora: bool = True
+    """Whether vLLM serves it with LoRA adapters."""
     extra: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -67,7 +69,11 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         "MistralForCausalLM": Architecture("MistralForCausalLM", "MistralConfig", key_value_heads=1, extra=_NO_WINDOW),
         # The 7B models' form: one KV head for all, attention and MLP side by side.
         "FalconForCausalLM": Architecture(
-            "FalconForCausalLM", "FalconConfig", key_value_heads=1, extra=MappingProxyType({"multi_query": True})
+            "FalconForCausalLM",
+            "FalconConfig",
+            key_value_heads=1,
+            lora=False,
+            extra=MappingProxyType({"multi_query": True}),
         ),
         "Qwen2ForCausalLM": Architecture("Qwen2ForCausalLM", "Qwen2Config", key_value_heads=1),
     }

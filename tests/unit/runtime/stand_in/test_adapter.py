@@ -86,6 +86,13 @@ def test_weights_that_are_no_stand_in_have_no_adapter(tmp_path: Path) -> None:
         make_adapter(tmp_path, tmp_path / "a")
 
 
+def test_a_model_that_takes_no_adapters_gets_none(tmp_path: Path, base: Path) -> None:
+    recipe = Recipe("falcon-7b", "FalconForCausalLM", "a text")
+    (base / STAND_IN_MARKER).write_text(marker_text(recipe, {"model.safetensors": b"123"}))
+    with pytest.raises(FatalError, match="falcon-7b, which takes no LoRA adapters"):
+        make_adapter(base, tmp_path / "a")
+
+
 def test_somebody_s_adapter_is_never_overwritten(tmp_path: Path, base: Path) -> None:
     (tmp_path / CONFIG).write_text(json.dumps({"peft_type": "LORA", "r": 8}))
     with pytest.raises(FatalError, match="not made for a stand-in"):
