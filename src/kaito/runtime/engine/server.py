@@ -198,7 +198,7 @@ async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse)
     )
     board.enter("warming", "asking the model once")
     about = await look_at(application, scope, base)
-    await warm_up(application, scope, [base, *lora.adapters], about)
+    await warm_up(application, scope, base, lora.adapters, about)
     together = [options.workspace] if options.workspace else []
     chat = ChatRoute(application, about, lambda: asked_by_default(options.workspace, together, base, lora.adapters))
 

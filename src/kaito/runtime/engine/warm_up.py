@@ -4,10 +4,17 @@ Not cosmetic: some settings (a head size that a CPU kernel lacks) pass every che
 first request.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
 from kaito.runtime.chat import Server
 from kaito.runtime.engine.causes import first_sentences
 from kaito.runtime.failure import FatalError
 from kaito.runtime.front import asgi
+
+_log = structlog.get_logger("kaito.runtime")
 
 _PROMPT = "Hello"
 
@@ -23,24 +30,28 @@ async def look_at(application: asgi.Application, scope: asgi.Scope, model: str) 
     return Server(chat_template=chat.status == 200, context=int(content["max_model_len"]))
 
 
-async def warm_up(application: asgi.Application, scope: asgi.Scope, models: list[str], server: Server) -> None:
-    """Ask each model for one token, as clients will. Raises WarmUpFailed."""
-    for model in models:
-        body = {"model": model, "prompt": _PROMPT, "max_tokens": 1, "temperature": 0}
-        path = "/v1/completions"
-        if server.chat_template:
-            path = "/v1/chat/completions"
-            body = {
-                "model": model,
-                "messages": [{"role": "user", "content": _PROMPT}],
-                "max_tokens": 1,
-                "temperature": 0,
-            }
-        answer = await asgi.ask(application, scope, "POST", path, body)
-        if answer.status != 200:
-            raise _failed(
-                f"The model {model} answered its first request with {answer.status}: {bytes(answer.body[:300])!r}"
-            )
+async def warm_up(
+    application: asgi.Application, scope: asgi.Scope, base: str, adapters: Sequence[str], server: Server
+) -> None:
+    """Ask each model for one token, as clients will. Raises WarmUpFailed for the base model; no adapter stops it."""
+    if refused := await _ask(application, scope, base, server):
+        raise _failed(refused)
+    for adapter in adapters:
+        if refused := await _ask(application, scope, adapter, server):
+            _log.warning("an adapter did not answer its first request", name=adapter, why=first_sentences(refused))
+
+
+async def _ask(application: asgi.Application, scope: asgi.Scope, model: str, server: Server) -> str:
+    """Ask for one token; return what went wrong, empty when nothing did."""
+    body: dict[str, Any] = {"model": model, "max_tokens": 1, "temperature": 0}
+    if server.chat_template:
+        path, body["messages"] = "/v1/chat/completions", [{"role": "user", "content": _PROMPT}]
+    else:
+        path, body["prompt"] = "/v1/completions", _PROMPT
+    answer = await asgi.ask(application, scope, "POST", path, body)
+    if answer.status == 200:
+        return ""
+    return f"The model {model} answered its first request with {answer.status}: {bytes(answer.body[:300])!r}"
 
 
 def _failed(message: str) -> FatalError:

@@ -26,7 +26,7 @@ class FakeVllm:
             status = 400 if "messages" in body and not self._template else 200
             await asgi.send_json(send, status, {"count": 1, "max_model_len": 2048})
         else:
-            await asgi.send_json(send, self._status, {})
+            await asgi.send_json(send, 404 if body["model"] == "gone" else self._status, {})
 
 
 @pytest.mark.parametrize("template", [True, False])
@@ -37,11 +37,17 @@ async def test_the_server_finds_out_template_and_context_by_asking(template: boo
 @pytest.mark.parametrize(("template", "path"), [(True, "/v1/chat/completions"), (False, "/v1/completions")])
 async def test_every_model_answers_once_before_ready(template: bool, path: str) -> None:
     vllm = FakeVllm()
-    await warm_up(vllm, SCOPE, ["phi", "pirate"], Server(chat_template=template, context=2048))
+    await warm_up(vllm, SCOPE, "phi", ["pirate"], Server(chat_template=template, context=2048))
     assert [(asked, body["model"]) for asked, body in vllm.asked] == [(path, "phi"), (path, "pirate")]
 
 
 async def test_an_engine_that_dies_at_its_first_request_is_never_ready() -> None:
     with pytest.raises(FatalError, match="phi answered its first request with 500") as caught:
-        await warm_up(FakeVllm(status=500), SCOPE, ["phi"], Server(chat_template=True, context=2048))
+        await warm_up(FakeVllm(status=500), SCOPE, "phi", [], Server(chat_template=True, context=2048))
     assert caught.value.reason == "WarmUpFailed"
+
+
+async def test_an_adapter_that_went_meanwhile_keeps_nobody_from_being_ready() -> None:
+    vllm = FakeVllm()
+    await warm_up(vllm, SCOPE, "phi", ["gone", "pirate"], Server(chat_template=True, context=2048))
+    assert [body["model"] for _, body in vllm.asked] == ["phi", "gone", "pirate"]
