@@ -96,6 +96,16 @@ async def test_two_versions_are_two_adapters_to_vllm_and_one_to_clients() -> Non
     assert list(world.core.output_processor.lora_states.requests) == ["pirate"]
 
 
+async def test_a_version_that_comes_back_before_its_last_request_has_ended_is_another_adapter_to_vllm() -> None:
+    world = World()
+    requests = []
+    for _ in range(2):
+        world.publish(await world.load("v1"), "v1")
+        requests.append(world.models.lora_requests["pirate"])
+    assert len(set(requests)) == 2  # or its engine would lose the slot of one of them, and die
+    assert [world.models.model_name(request) for request in requests] == ["pirate", "pirate"]
+
+
 async def test_the_workspace_is_one_of_the_base_model_s_names_while_it_has_no_adapter() -> None:
     world = World()
     world.engine.publish({"ws": None})

@@ -22,8 +22,9 @@ T = TypeVar("T")
 class LoraEngine:
     """Loads, names and unloads adapters. `models` is the application's `openai_serving_models`.
 
-    Within the engine each version has a name of its own: vLLM takes two requests with one name for one adapter, and
-    loses the older one's place while both are in a batch. Clients see the adapter's own name in answers.
+    Within the engine each load has a name of its own, `name@version#number`: vLLM takes two requests with one name for
+    one adapter, forgets the slot of one while both are in a batch, and its engine dies. A version that comes back while
+    its last requests run is loaded again, too. Clients see the adapter's own name in answers.
     """
 
     def __init__(self, engine: Any, models: Any, pins: Pins, *, largest_rank: int) -> None:
@@ -60,7 +61,7 @@ class LoraEngine:
         """Load an adapter into the engine; nobody is answered by it yet. Raises AdapterError (LoadFailed)."""
         async with self._one_at_a_time:
             number = int(self._models.lora_id_counter.inc(1))
-            request = vllm_compat.LoRARequest(f"{name}@{version}", number, str(folder))
+            request = vllm_compat.LoRARequest(f"{name}@{version}#{number}", number, str(folder))
             try:
                 await self._engine.add_lora(request)
             except Exception as error:  # noqa: BLE001 - vLLM has no type for these
@@ -112,7 +113,7 @@ class LoraEngine:
             models.data.append(
                 vllm_compat.ModelCard(
                     id=name,
-                    root=request.lora_name if name not in self._given else name,
+                    root=name if name in self._given else request.lora_name.partition("#")[0],
                     parent=self._base[0].name,
                     permission=[vllm_compat.ModelPermission()],
                 )
