@@ -49,7 +49,7 @@ def load(route: str, size: str, requests: int) -> Load:
 
 def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iterator[Run]:
     """Ask the routes of one server in turns."""
-    many = {"1 token": device.requests["one"], "32 tokens at 8": device.requests.get(shape.name, 64)}
+    many = dict(zip(SIZES, device.blocks[shape.name], strict=False))
     with workbench(device, shape) as bench, clients() as asking:
         setting = bench.setting(lora=lora_flags(slots=2, rank=device.adapter_rank))
         with running(["kaito"], {"kaito": setting}) as servers:

@@ -48,12 +48,12 @@ class Load:
 
 def loads(device: Device, shape: Shape) -> tuple[Load, ...]:
     """Return the loads of the table; blocks of about a second each."""
-    many = device.requests.get(shape.name, 64)
+    one, many, adapted = device.blocks[shape.name]
     return (
-        Load("1 token", 1, 1, device.requests["one"]),
+        Load("1 token", 1, 1, one),
         Load("32 tokens at 8", 32, 8, many),
         Load("streamed 32 at 8", 32, 8, many, stream=True),
-        Load("adapter, 32 at 8", 32, 8, many, model="adapter"),
+        Load("adapter, 32 at 8", 32, 8, adapted, model="adapter"),
     )
 
 

@@ -30,7 +30,7 @@ def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iter
         with running(peers, settings) as servers:
             for server in servers.values():
                 once(server, list(adapters), asking)
-            for number in range(1, rounds * PAIRS + 1):
+            for number in range(1, rounds * PAIRS // 2 + 1):
                 for peer in order(peers, number):
                     yield Run(peer, number, once(servers[peer], list(adapters), asking))
 

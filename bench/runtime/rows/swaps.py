@@ -23,7 +23,7 @@ PROMPT: Final = "Once more: " + "what answers here, and what does it say of itse
 """Longer than a block of the prefix cache, so that a stale block would show."""
 
 BLOCKS: Final = 5
-TOKENS: Final = 24
+TOKENS: Final = 16
 
 
 def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iterator[Run]:
@@ -76,7 +76,7 @@ def once(server: Server, versions: dict[str, Path], asking: Clients) -> Figures:
 
 
 def _cpu_of_a_token(server: Server, asking: Clients) -> float:
-    load = Load("decode", 32, 8, 32, model=NAME)
+    load = Load("decode", 32, 8, 8, model=NAME)
     blocks = [block(server, load, asking)["decode: CPU ms a request"] for _ in range(BLOCKS + 1)][1:]
     return statistics.median(blocks) / load.tokens
 
