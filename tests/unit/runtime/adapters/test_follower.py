@@ -12,6 +12,7 @@ import pytest
 from kaito.contracts import AdapterSetInForce, WantedAdapter
 from kaito.runtime.adapters.adapter_set import parse_set
 from kaito.runtime.adapters.follower import Follower, OlderGenerationError, Places
+from kaito.runtime.adapters.inotify import FolderEvents
 from kaito.runtime.adapters.wanted import Merged
 
 
@@ -167,3 +168,14 @@ async def test_names_that_the_engine_has_taken_are_refused_from_then_on(places: 
         await seen.until("a")
         follower.take({"a"})
         assert [each.name for each in (await seen.until()).refused] == ["a"]
+
+
+async def test_where_the_kernel_gives_no_events_folders_are_looked_at_from_time_to_time(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderEvents, "start", lambda self: None)
+    monkeypatch.setattr("kaito.runtime.adapters.follower.BLIND_LOOK_SECONDS", 0.01)
+    async with following(places) as (_, seen):
+        await seen.until()
+        (root(places) / "a").mkdir()
+        await seen.until("a")
