@@ -29,7 +29,9 @@ HOST = f"127.79.{os.getpid() % 250}.1"
 
 
 class PlainVllm:
-    """vLLM's own server with its route for adapters on."""
+    """vLLM's own server with its route for adapters on; `base_alone` is the base's answer before any adapter came."""
+
+    base_alone: tuple[str, list[float]]
 
     def __init__(self, model: Path, log: Path) -> None:
         with socket.socket() as probe:
@@ -85,6 +87,7 @@ def vllm(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     server = PlainVllm(stand_in, log)
     try:
         server.wait_ready(log)
+        server.base_alone = server.answer("base")
         yield server
     finally:
         server.process.kill()
@@ -215,9 +218,15 @@ def assert_alike(one: tuple[str, list[float]], other: tuple[str, list[float]]) -
 
 def test_an_adapter_of_strength_0_answers_like_the_base(composer: Composer) -> None:
     adapter = composer.stored(1)
-    base = composer.vllm.answer("base")
+    base = composer.vllm.base_alone
     assert composer.answer(adapter)[1] != pytest.approx(base[1], rel=1e-3, abs=1e-3)
     assert_alike(composer.answer(strengthened(adapter, "0", composer.store)), base)
+
+
+def test_the_base_answers_as_before_whatever_adapters_fill_the_slots(composer: Composer) -> None:
+    for seed in (7, 8, 9):  # more than there are slots
+        assert composer.answer(composer.stored(seed))[1] != pytest.approx(composer.vllm.base_alone[1], abs=1e-3)
+        assert_alike(composer.vllm.answer("base"), composer.vllm.base_alone)
 
 
 @pytest.mark.parametrize("changes", [{}, {"use_rslora": True, "lora_alpha": 3, "alpha_pattern": {"o_proj": 5}}])
