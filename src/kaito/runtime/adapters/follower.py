@@ -13,6 +13,7 @@ from kaito.runtime.adapters import memory
 from kaito.runtime.adapters.adapter_set import InvalidSetError, newer, parse_set
 from kaito.runtime.adapters.folders import adapter_folders, directory_wants, look, to_follow
 from kaito.runtime.adapters.inotify import FolderEvents
+from kaito.runtime.adapters.lingering import Lingering
 from kaito.runtime.adapters.memory import Told
 from kaito.runtime.adapters.wanted import Merged, Wanted, merge
 
@@ -50,7 +51,7 @@ class Places:
 class Follower:
     """Merges the three origins each time one of them changes. For one event loop.
 
-    `taken` are names that no adapter may have.
+    `taken` are names that no adapter may have. `clock` is steady, in seconds.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class Follower:
         taken: Collection[str],
         want: Callable[[Merged], None],
         in_force: Callable[[AdapterSetInForce | None], None],
+        clock: Callable[[], float],
     ) -> None:
         self._places = places
         self._taken = frozenset(taken)
         self._want = want
         self._say_in_force = in_force
+        self._clock = clock
+        self._lingering = Lingering()
         self._told = memory.read(places.store)
         self._from_file: AdapterSet | None = None
         self._file_content: bytes | None = None
@@ -121,10 +125,16 @@ class Follower:
                 self._changed.clear()
                 await self._look()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS if self._events.works else BLIND_LOOK_SECONDS):
+                    async with asyncio.timeout(self._until_next_look()):
                         await self._changed.wait()
         finally:
             self._events.stop()
+
+    def _until_next_look(self) -> float:
+        """Return the seconds after which everything is looked at although no event came."""
+        seconds = LOOK_SECONDS if self._events.works else BLIND_LOOK_SECONDS
+        lingering = self._lingering.ends_in(self._clock())
+        return seconds if lingering is None else min(seconds, lingering)
 
     async def _tell(self, told: Told) -> None:
         await asyncio.to_thread(memory.write, self._places.store, told)
@@ -146,7 +156,8 @@ class Follower:
         self._say_in_force(
             None if held is None else AdapterSetInForce(generation=held["generation"], digest=adapter_set_digest(held))
         )
-        self._want(replace(merged, wanted={each.name: each for each in marked}))
+        wanted = self._lingering.keep({each.name: each for each in marked}, self._clock())
+        self._want(replace(merged, wanted=wanted))
 
     def _asked(self) -> Iterable[WantedAdapter]:
         held = self.adapter_set

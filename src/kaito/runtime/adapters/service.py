@@ -55,7 +55,9 @@ class AdapterService:
         self._statuses: tuple[AdapterStatus, ...] = ()
         changes = Changes(self._report, metrics.loaded, metrics.failed, metrics.engine_holds)
         self._manager = AdapterManager(changes, workspace=workspace, clock=time.monotonic, wall=time.time)
-        self._follower = Follower(places, taken=taken, want=self._manager.want, in_force=self._took_over)
+        self._follower = Follower(
+            places, taken=taken, want=self._manager.want, in_force=self._took_over, clock=time.monotonic
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, base: ServedBase) -> None:

@@ -56,7 +56,7 @@ def places(tmp_path: Path) -> Places:
 @asynccontextmanager
 async def following(places: Places) -> AsyncIterator[tuple[Follower, Seen]]:
     seen = Seen()
-    follower = Follower(places, taken={"phi"}, want=seen.want, in_force=seen.say)
+    follower = Follower(places, taken={"phi"}, want=seen.want, in_force=seen.say, clock=asyncio.get_running_loop().time)
     running = asyncio.create_task(follower.run())
     await asyncio.sleep(0)
     try:
