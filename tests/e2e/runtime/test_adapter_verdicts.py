@@ -90,8 +90,12 @@ def vllm(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         server.base_alone = server.answer("base")
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.process.terminate()  # killed, it would leave a process behind
+        try:
+            server.process.wait(30)
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()
 
 
 @pytest.fixture(scope="module")
