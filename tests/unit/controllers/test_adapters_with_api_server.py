@@ -68,7 +68,8 @@ async def make_pod(stage):
     )
     running = {"name": "phi", "image": "x", "imageID": "", "ready": True, "restartCount": 0}
     running["state"] = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
-    status = {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running]}
+    ready = {"type": "Ready", "status": "True"}
+    status = {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running], "conditions": [ready]}
     await stage.client.patch(POD, POD_KEY, {"status": status}, subresource="status")
 
 

@@ -38,7 +38,8 @@ def in_force(one, generation=None):
 
 def serving(a, one, *adapters, told=None, pods=1, **parts):
     """A serving Workspace whose pods have these adapters and work towards `told` (None: what is wanted)."""
-    found = tuple(a.pod(a.running_pod, uid=f"pod-{number}", name=f"phi-{number}") for number in range(1, pods + 1))
+    status = {**a.running_pod, "conditions": [{"type": "Ready", "status": "True"}]}
+    found = tuple(a.pod(status, uid=f"pod-{number}", name=f"phi-{number}") for number in range(1, pods + 1))
     runtime = a.runtime("ready", adapters=adapters) | {"adapterSet": told or in_force(one)}
     statuses = {pod.metadata.uid: runtime for pod in found}
     return a.serving(one, **{"pods": found, "runtime": statuses, **parts})
@@ -307,3 +308,10 @@ def test_an_edit_that_nobody_can_act_on_leaves_what_is_said_of_adapters(a):
     assert decision.status.last_failure.reason == "PlaceholdersLeft"
     assert decision.status.adapters == first.adapters
     assert decision.errands == ()
+
+
+def test_an_adapter_is_ready_when_services_send_its_pod_requests(a):
+    snapshot = serving(a, workspace(a, POEMS), NAMES["poems"])
+    starting = replace(snapshot, pods=(a.pod(a.running_pod),))
+    assert adapters_of(decide(starting, a.now)) == {"poems": ("Loading", "")}
+    assert adapters_of(decide(snapshot, a.now)) == {"poems": ("Ready", "")}

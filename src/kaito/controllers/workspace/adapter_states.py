@@ -89,6 +89,10 @@ def _said(servers: list[tuple[Pod, RuntimeStatus]], name: str, absent: str = "")
         status = next((one for one in runtime["adapters"] if one["name"] == name), None)
         if status is None and absent:
             status = AdapterStatus(name=name, state="Pending", reason="", message=absent)
+        if status is not None and status["state"] == "Ready" and not pod.ready:
+            status = AdapterStatus(
+                **{**status, "state": "Loading", "message": "It is loaded; its pod is not ready yet."}
+            )
         if status is not None:
             found.append(_Said(pod.metadata.name, status))
     return sorted(found, key=lambda one: one.badness)
