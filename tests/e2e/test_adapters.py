@@ -364,5 +364,4 @@ def test_a_rank_above_the_slots_says_so_and_then_the_pod_rolls(workspace: Cluste
     assert "restart" in said["message"]
     wait_for(workspace, "wide", "Ready", timeout=500)
     assert not set(pods(workspace)) & set(before), "a slot of this rank needs another pod"
-    workspace.until("WorkspaceReady", lambda: ready(workspace), timeout=120)  # the adapter is, before its pod is
     assert "pirate" in ask(workspace, "wide")
