@@ -233,13 +233,23 @@ def test_chat_in_pieces_is_chat_in_one(server: RuntimeServer) -> None:
     assert "".join(json.loads(event)["Result"] for event in events) == json.loads(whole)["Result"]
 
 
+def logged(server: RuntimeServer, request_id: str) -> list[dict[str, Any]]:
+    """Return the log's lines of one request, of those that have been written whole."""
+    whole = server.log().rpartition("\n")[0]
+    lines = [json.loads(line) for line in whole.splitlines() if request_id in line and line.startswith("{")]
+    return [line for line in lines if line["event"] == "request"]
+
+
 def test_the_request_id_is_in_the_answer_and_in_the_log(server: RuntimeServer) -> None:
     asked = {**LONG, "max_tokens": 3, "prompt": "nobody may read this"}
     _, headers, body = post(server, "/v1/completions", asked, headers={"X-Request-Id": "trace-me"})
     assert headers["x-request-id"] == "trace-me"
     assert json.loads(body)["id"] == "cmpl-trace-me"
-    lines = [json.loads(line) for line in server.log().splitlines() if "trace-me" in line and line.startswith("{")]
-    [line] = [line for line in lines if line["event"] == "request"]
+    deadline = time.monotonic() + 20
+    while not (lines := logged(server, "trace-me")):  # it is written when the answer has been sent
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    [line] = lines
     assert (line["model"], line["status"], line["completion_tokens"]) == (PRESET, 200, 3)
     assert "nobody may read this" not in server.log()
     assert KEY not in server.log()

@@ -1,5 +1,6 @@
 """The two sides of `PUT /v1/adapters`: what the controller sends is what the runtime's own routes take and refuse."""
 
+import asyncio
 import base64
 
 import pytest
@@ -40,7 +41,8 @@ class Secrets:
 @pytest.fixture
 async def talk(tmp_path):
     """A function that sends a set to a runtime, and the runtime's book."""
-    desk = Desk(Places(store=tmp_path), taken={"phi-3"}, want=lambda _: None, in_force=lambda _: None)
+    told = {"want": lambda _: None, "in_force": lambda _: None}
+    desk = Desk(Places(store=tmp_path), taken={"phi-3"}, clock=asyncio.get_running_loop().time, **told)
     application = web.Application()
     AdapterRoutes(desk).add_to(application, guarded=lambda handler: handler)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
