@@ -120,6 +120,7 @@ class Follower:
     async def run(self) -> None:
         """Follow until cancelled."""
         self._events.start()
+        self._events.follow(to_follow(self._roots, ()))
         try:
             while True:
                 self._changed.clear()
@@ -144,11 +145,10 @@ class Follower:
     async def _look(self) -> None:
         """Look at everything. Folders are followed before they are looked at: no change falls between."""
         await asyncio.to_thread(self._read_set_file)
-        directory, set_file = self._places.directory, self._places.set_file
+        directory = self._places.directory
         paths = [Path(each["path"]) for each in self._asked() if "path" in each]
         folders = await asyncio.to_thread(adapter_folders, directory)
-        roots = (directory, set_file.parent if set_file else None)
-        self._events.follow(to_follow(roots, (*folders, *paths)))
+        self._events.follow(to_follow(self._roots, (*folders, *paths)))
         from_directory = await asyncio.to_thread(directory_wants, directory)
         merged = merge(self.adapter_set, self.single, from_directory, self._taken)
         marked = await asyncio.to_thread(_marked, merged.wanted.values())
@@ -158,6 +158,12 @@ class Follower:
         )
         wanted = self._lingering.keep({each.name: each for each in marked}, self._clock())
         self._want(replace(merged, wanted=wanted))
+
+    @property
+    def _roots(self) -> tuple[Path | None, ...]:
+        """The folders that are followed from before the first look on."""
+        set_file = self._places.set_file
+        return (self._places.directory, set_file.parent if set_file else None)
 
     def _asked(self) -> Iterable[WantedAdapter]:
         held = self.adapter_set
