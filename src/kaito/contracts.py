@@ -70,8 +70,11 @@ ADAPTER_SET_ROUTE: Final = "/v1/adapters"
 wanted; one of a lower generation than the one in force is answered 409. `PUT` and `DELETE` of `/v1/adapters/<name>`:
 one adapter beside it."""
 
-LARGEST_LORA_RANK: Final = 512
-"""The largest `--max-lora-rank` that vLLM takes; a higher rank cannot be served at all."""
+LORA_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Values of `--max-lora-rank` that vLLM takes and that an adapter can need."""
+
+LARGEST_LORA_RANK: Final = LORA_RANKS[-1]
+"""A higher rank cannot be served at all."""
 
 AdapterPhase = Literal["Pending", "Pulling", "Validating", "Loading", "Ready", "Failed", "Draining"]
 """Where an adapter is on its way. `Failed` with a reason that passes (`SourceUnreachable`) is tried again."""

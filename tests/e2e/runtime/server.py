@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.runtime.tree import session_processes
+
 KAITO_RUNTIME = str(Path(sys.executable).with_name("kaito-runtime"))
 PRESET = "phi-3-mini-4k-instruct"
 READY_SECONDS = 280  # a first start on two busy cores, without compiled bytecode
@@ -124,17 +126,7 @@ class RuntimeServer:
 
     def processes(self) -> list[int]:
         """Return the processes of this server's session that are alive."""
-        alive = []
-        for path in Path("/proc").iterdir():
-            if not path.name.isdigit():
-                continue
-            try:
-                state, _, _, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
-            except OSError:
-                continue
-            if int(session) == self.process.pid and state != "Z":
-                alive.append(int(path.name))
-        return alive
+        return session_processes(self.process.pid)
 
     def left_over(self) -> list[int]:
         """Return what outlives the server by more than a moment; shared memory is removed just after its end."""

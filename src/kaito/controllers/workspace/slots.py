@@ -7,13 +7,10 @@ the pod back.
 from typing import Final
 
 from kaito.api import AdapterState
-from kaito.contracts import LARGEST_LORA_RANK
+from kaito.contracts import LARGEST_LORA_RANK, LORA_RANKS
 from kaito.controllers.options import STAND_IN
 from kaito.controllers.workspace.snapshot import Snapshot
 from kaito.presets import gib, lora_bytes
-
-RANKS: Final = (8, 16, 32, 64, 128, 256, 320, LARGEST_LORA_RANK)
-"""Ranks that vLLM has slots for."""
 
 RANK_ANNOTATION: Final = "kaito.sh/max-lora-rank"
 ABOVE_SLOT: Final = "RankAboveSlot"
@@ -21,7 +18,7 @@ ABOVE_SLOT: Final = "RankAboveSlot"
 
 def slot_for(rank: int) -> int | None:
     """Return the smallest slot that takes a rank, None above the largest."""
-    return next((slot for slot in RANKS if slot >= rank), None)
+    return next((slot for slot in LORA_RANKS if slot >= rank), None)
 
 
 def lora_rank(snapshot: Snapshot, *, same_pod: bool) -> int:
@@ -45,7 +42,7 @@ def live_rank(snapshot: Snapshot) -> int:
     """Return the rank that the Deployment was last rendered with, 0 where it does not say."""
     deployment = snapshot.deployment
     text = deployment.metadata.annotations.get(RANK_ANNOTATION, "") if deployment is not None else ""
-    return int(text) if text.isdigit() and int(text) in RANKS else 0
+    return int(text) if text.isdigit() and int(text) in LORA_RANKS else 0
 
 
 def in_the_way(snapshot: Snapshot, rank: int) -> str:

@@ -77,12 +77,12 @@ class Preparation:
 
     def _checked(self, wanted: Wanted, folder: Path) -> Prepared:
         """Check what lies in a staging folder, and make it an entry."""
-        check_adapter(folder, self.base)
+        rank = check_adapter(folder, self.base).rank
         scan_finite(folder)
         stored = self.store.commit(folder)
         if wanted.digest and stored.digest != wanted.digest:
             raise AdapterError("DigestMismatch", f"Its content is {stored.digest}; asked for is {wanted.digest}.")
-        return self._at_strength(wanted, stored)
+        return self._at_strength(wanted, stored, rank)
 
     def _as_before(self, wanted: Wanted, error: AdapterError) -> Prepared:
         """Return what came from a source before, while it cannot be reached. Raises `error` where there is nothing.
@@ -106,22 +106,24 @@ class Preparation:
         """Return what the store has of a digest: nothing need be fetched then."""
         with suppress(AdapterError):  # damaged, and removed: fetched anew
             stored = self.store.find(digest)
-            return None if stored is None else self._at_strength(wanted, stored)
+            return None if stored is None else self._at_strength(wanted, stored, self._rank(stored))
         return None
 
     def _combined(self, wanted: Wanted) -> Prepared:
         parts = [(StoredAdapter(part.stored, Path(part.folder), 0), "1") for part in wanted.parts]
         stored = combined(parts, self.store)
-        return self._at_strength(wanted, stored)
+        return self._at_strength(wanted, stored, self._rank(stored))
 
-    def _at_strength(self, wanted: Wanted, stored: StoredAdapter) -> Prepared:
-        checked = check_adapter(stored.path, self.base)
+    def _rank(self, stored: StoredAdapter) -> int:
+        return check_adapter(stored.path, self.base).rank
+
+    def _at_strength(self, wanted: Wanted, stored: StoredAdapter, rank: int) -> Prepared:
         scaled = strengthened(stored, wanted.strength, self.store)
         return Prepared(
             digest=stored.digest,
             folder=str(scaled.path),
             stored=scaled.digest,
-            rank=checked.rank,
+            rank=rank,
             size=stored.size_bytes,
             strength=wanted.strength,
         )

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kaito.contracts import LARGEST_LORA_RANK
-
-SLOT_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Values of `--max-lora-rank` that vLLM takes and that an adapter can need."""
+from kaito.contracts import LARGEST_LORA_RANK, LORA_RANKS
 
 USUAL_RANK = 64
 """Rank of the slots when no adapter found needs more. PEFT's examples and most published adapters have 8 to 64, and a
@@ -33,7 +30,7 @@ class LoraSize:
 
 def slot_rank(rank: int) -> int:
     """Return the smallest rank of a slot that an adapter of `rank` fits into; the largest there is for all above."""
-    return next((allowed for allowed in SLOT_RANKS if allowed >= rank), LARGEST_LORA_RANK)
+    return next((allowed for allowed in LORA_RANKS if allowed >= rank), LARGEST_LORA_RANK)
 
 
 def lora_size(ranks: Sequence[int], *, together: bool) -> LoraSize:

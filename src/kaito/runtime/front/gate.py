@@ -43,8 +43,7 @@ class Gate:
 
     `routes` are KAITO's own, by path; `about` says on `/v1/models` which weights are served; `healthy` whether the
     engine lives, `load` what it has to do, `served` whether a model is there; `pins` holds what a request was handed.
-    `closed` is set when the time has passed
-    in which a server that is to end still takes new requests.
+    `closed` is set when the time has passed in which a server that is to end still takes new requests.
     """
 
     def __init__(
