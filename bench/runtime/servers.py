@@ -21,7 +21,7 @@ from kaito.local.ports import free_ports
 KAITO_RUNTIME: Final = str(Path(sys.executable).with_name("kaito-runtime"))
 VLLM_MODULE: Final = "vllm.entrypoints.launchers.api_server.entry"
 READY_SECONDS: Final = 400.0
-POLL_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.1
 MODEL: Final = "base"
 PLAIN: Final = {"VLLM_PLUGINS": "lora_filesystem_resolver"}
 """vLLM loads the plugins of every package that is installed: ours, which corrects its CPU kernels, is left out."""
