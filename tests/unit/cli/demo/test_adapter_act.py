@@ -20,19 +20,6 @@ PRESET = "phi-3-mini-4k-instruct"
 READY = {"name": ADAPTER, "state": "Ready"}
 
 
-class MovingClock:
-    """Sleeping moves it on."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 class World:
     """A cluster in which kubectl changes the spec and the status follows: the states that come after each apply."""
 
@@ -67,7 +54,7 @@ class World:
 
 
 @pytest.fixture
-def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Any) -> Any:
     """Return what plays the act in a world, and has the console's text."""
     paths = ClusterDirectory(tmp_path)
     base = paths.weights / PRESET
@@ -86,7 +73,6 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(adapter_act, "kubectl", world.kubectl)
         out = StringIO()
         anything: Any = world
-        clock: Any = MovingClock()
         console = Console(file=out, width=300)
         stage = Stage(console, anything, clock, paths, tmp_path, find_manifest(None), Key("default", "w"))
         await wait_for_leftover(stage)

@@ -78,19 +78,6 @@ def test_the_line_says_what_is_waited_for(status: dict[str, Any], host: str | No
     assert waiting_line(status, host) == line
 
 
-class VirtualClock:
-    """Sleeping moves it on."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 class Answers:
     """A client whose Workspace changes with every read; the last state stays."""
 
@@ -114,19 +101,24 @@ class Hosts:
         return self.found.pop(0) if len(self.found) > 1 else self.found[0]
 
 
-async def following(*states: dict[str, Any], hosts: Hosts | None = None, out: StringIO | None = None) -> Served:
-    client: Any = Answers(*states)
-    clock: Any = VirtualClock()
-    phases = PhasePrinter(Console(file=out or StringIO(), width=200), START)
-    return await follow(client, Key("default", "w"), 30, phases, clock, (hosts or Hosts(HOST)).find)
+@pytest.fixture
+def following(clock: Any) -> Any:
+    """Return what follows a Workspace through these states for 30 s."""
+
+    async def run(*states: dict[str, Any], hosts: Hosts | None = None, out: StringIO | None = None) -> Served:
+        client: Any = Answers(*states)
+        phases = PhasePrinter(Console(file=out or StringIO(), width=200), START)
+        return await follow(client, Key("default", "w"), 30, phases, clock, (hosts or Hosts(HOST)).find)
+
+    return run
 
 
-async def test_it_returns_the_workspace_once_it_is_ready() -> None:
+async def test_it_returns_the_workspace_once_it_is_ready(following: Any) -> None:
     done = workspace("True")
     assert await following(workspace("False"), workspace("False"), done) == Served(done, HOST)
 
 
-async def test_a_ready_from_before_the_machine_went_off_counts_once_the_server_answers() -> None:
+async def test_a_ready_from_before_the_machine_went_off_counts_once_the_server_answers(following: Any) -> None:
     out = StringIO()
     before = workspace("True", phase="Ready", message="answers")
     starting = workspace("False", phase="StartingServer", message="loads the model")
@@ -141,19 +133,19 @@ async def test_a_ready_from_before_the_machine_went_off_counts_once_the_server_a
     ]
 
 
-async def test_a_server_that_never_answers_is_named_when_the_time_is_over() -> None:
+async def test_a_server_that_never_answers_is_named_when_the_time_is_over(following: Any) -> None:
     with pytest.raises(KaitoError, match="Its status says Ready, but its server does not answer"):
         await following(workspace("True", phase="Ready", message="answers"), hosts=Hosts(None))
 
 
-async def test_a_terminal_failure_ends_it_with_reason_and_remedy() -> None:
+async def test_a_terminal_failure_ends_it_with_reason_and_remedy(following: Any) -> None:
     failure = {"reason": "QuotaExceeded", "message": "no quota", "remedy": "ask for more", "terminal": True}
     with pytest.raises(KaitoError, match="QuotaExceeded: no quota") as caught:
         await following(workspace("False", phase="Failed", lastFailure=failure))
     assert caught.value.remedy == "ask for more"
 
 
-async def test_a_failure_that_is_retried_is_waited_for_until_the_time_is_over() -> None:
+async def test_a_failure_that_is_retried_is_waited_for_until_the_time_is_over(following: Any) -> None:
     failure = {"reason": "InsufficientCapacity", "message": "sold out", "terminal": False}
     state = workspace("False", phase="ClaimingNodes", message="sold out", lastFailure=failure)
     state["metadata"] = {"name": "w"}
