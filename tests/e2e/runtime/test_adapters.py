@@ -299,3 +299,13 @@ def test_a_restarted_server_comes_up_with_what_it_was_told(empty: Pod) -> None:
     assert {name: pod.text(name) for name in before} == before
     states = {name: state["state"] for name, state in pod.states().items()}
     assert states == {"from-set": "Ready", "single": "Ready", WORKSPACE: "Ready", "bad": "Failed"}
+
+
+def test_a_server_that_is_killed_takes_its_engine_with_it(pod: Pod) -> None:
+    """The last of the file: it needs no server of its own, and leaves none."""
+    assert len(pod.server.processes()) > 1
+    pod.server.process.kill()  # as the kernel does for want of memory, where no container ends with it
+    killed = time.monotonic()
+    pod.server.process.wait(10)
+    assert pod.server.left_over() == []
+    assert time.monotonic() - killed < 2

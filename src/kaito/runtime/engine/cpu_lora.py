@@ -3,9 +3,8 @@
 vLLM marks the rows of a batch that have no adapter by the slot -1. Its kernels for GPUs pass such rows over; those for
 CPUs (0.32) take -1 as Python does, for the last slot, so that the base answers with the effect of the adapter that is
 there or was there last. vLLM's pull request 48421 describes the same. They also copy an adapter's weights once for each
-row, for a prompt of 500 tokens 500 times, where one product with all rows of the adapter does. This is vLLM's plugin of
-the group `vllm.general_plugins`, which it calls in each of its processes; the kernels run in another one than the HTTP
-server.
+row, for a prompt of 500 tokens 500 times, where one product with all rows of the adapter does. `plugin` has them
+corrected in each of vLLM's processes: they run in another one than the HTTP server.
 """
 
 from functools import lru_cache

@@ -24,6 +24,7 @@ from kaito.runtime.engine.benchmark import benchmark, load_for
 from kaito.runtime.engine.causes import engine_failure
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
 from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
+from kaito.runtime.engine.parent_death import mark_server
 from kaito.runtime.engine.processes import cpu_seconds_of_children
 from kaito.runtime.engine.pulse import Pulse
 from kaito.runtime.engine.warm_up import look_at, warm_up
@@ -63,6 +64,7 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
     board = serving.board
     board.enter("loading", f"loading {serving.weights.source}")
     _take_over_from_vllm(serving.arguments)
+    mark_server()
     async with _engine(serving.arguments) as engine:
         pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
         tasks = await engine.get_supported_tasks()
