@@ -183,6 +183,15 @@ def test_every_route_finds_an_adapter_and_names_it_in_its_answer(empty: Pod) -> 
     assert (unknown.status, "pirate" in unknown.text, PRESET in unknown.text) == (404, True, True)
 
 
+def test_an_answer_in_the_background_is_refused_for_it_would_outlive_its_request(empty: Pod) -> None:
+    """vLLM has it only with VLLM_ENABLE_RESPONSES_API_STORE: what is held for a request is let go at its answer."""
+    pod = empty
+    pod.server.order("PUT", "/v1/adapters/pirate", {"path": str(pod.make(5))})
+    pod.until(lambda: pod.text("pirate") != 404)
+    answer = pod.server.ask("/v1/responses", {"model": "pirate", "input": "Hello", "background": True})
+    assert (answer.status, answer.body["error"]["param"]) == (400, "background")
+
+
 def test_a_bad_adapter_fails_by_itself_and_never_takes_a_good_one_s_place(empty: Pod) -> None:
     pod = empty
     drop(pod.adapters / "pirate", pod.make(6))
