@@ -167,12 +167,17 @@ async def test_what_a_pod_that_is_gone_said_is_forgotten(a):
         assert follower.statuses == {}
 
 
-BROKEN = [b"not json", b"[]", b'{"stage": "flying"}']
+BROKEN = {
+    "no JSON": b"not json",
+    "a list": b"[]",
+    "an unknown stage": b'{"stage": "flying"}',
+    "lists in lists": b'{"more": ' + b"[" * 100_000,
+}
 
 
-@pytest.mark.parametrize("body", BROKEN)
-async def test_a_server_that_answers_nonsense_is_asked_again_later_and_stops_nothing(a, body):
-    server, clock = Server(), VirtualClock()
+@pytest.mark.parametrize("case", BROKEN)
+async def test_a_server_that_answers_nonsense_is_asked_again_later_and_stops_nothing(a, case):
+    server, clock, body = Server(), VirtualClock(), BROKEN[case]
 
     async def nonsense(_request):
         server.answered.set()

@@ -24,7 +24,7 @@ POLL_SECONDS: Final = 40.0
 PUT_SECONDS: Final = 10.0
 """Longest wait until a server has taken a set: it answers before it fetches anything."""
 
-UNHEARD: Final = (KaitoError, aiohttp.ClientError, msgspec.MsgspecError, TimeoutError, OSError, ValueError)
+UNHEARD: Final = (KaitoError, aiohttp.ClientError, msgspec.MsgspecError, OSError, ValueError, RecursionError)
 """What a server that does not answer as it should raises here; each may pass."""
 
 _LARGEST_ANSWER: Final = 1 << 20
