@@ -24,8 +24,11 @@ from kaito.core.objects import Key, Object, owner_reference
 RESYNC_SECONDS: Final = 300.0
 """How old a copy may get: a rotated password is in every pod a little later than that."""
 
-RETRY_SECONDS: Final = (2.0, 300.0)
-"""First and longest wait before a Secret is read again that was missing or wrong, or that a registry refused."""
+RETRY_SECONDS: Final = (2.0, 240.0)
+"""First and longest wait before a Secret is read again that was missing or wrong, or that a registry refused.
+
+Below `RESYNC_SECONDS`, by which a look out of doubt is told from one that was due.
+"""
 
 LARGEST_COPY: Final = 900_000
 """Bytes of all copies together; an object may have a MiB."""
