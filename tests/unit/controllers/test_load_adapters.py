@@ -176,6 +176,18 @@ def test_a_server_that_is_not_heard_keeps_what_it_said(a):
     assert adapters_of(decide(gone, a.later(1))) == {"poems": ("Pending", "")}
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_adapter_is_not_ready_while_its_only_server_starts_again(a, heard):
+    whole = {**NAMES["poems"], "name": "phi"}
+    first = decide(serving(a, workspace(a, POEMS), NAMES["poems"], whole), a.now).status
+    runtime = {"pod-1": a.runtime("importing")} if heard else {}
+    again = serving(a, workspace(a, POEMS, **first.wire()), runtime=runtime)
+    decision = decide(replace(again, pods=(a.pod(a.running_pod),)), a.now)
+    assert adapters_of(decision) == {"poems": ("Pending", ""), **({} if heard else {"phi": ("Pending", "")})}
+    poems = decision.status.adapters[0]
+    assert (poems.digest, poems.rank) == ("sha256:1", 8)
+
+
 def test_a_removed_adapter_is_in_the_status_until_the_server_has_let_it_go(a):
     draining = {"name": "poems", "state": "Draining", "reason": "", "message": "2 requests run"}
     one = a.workspace()

@@ -16,6 +16,7 @@ _FROM_WORST: Final[tuple[AdapterPhase, ...]] = (
 )
 _MOST: Final = 64
 _LONGEST_MESSAGE: Final = 1024
+_WAITS: Final = "It waits for the server to start."
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def adapter_states(snapshot: Snapshot) -> tuple[AdapterState, ...]:
     beside = [_state(snapshot, name, _said(servers, name)) for name in sorted(others)]
     combined = snapshot.workspace.metadata.name
     if not servers and asked:
-        beside = [state for state in snapshot.workspace.status.adapters if state.name == combined]
+        beside = [_kept(snapshot, state) for state in snapshot.workspace.status.adapters if state.name == combined]
     return (*asked, *beside)[:_MOST]
 
 
@@ -66,8 +67,9 @@ def _asked_for(
     name = adapter.source.name or ""
     fixed = {"source": source_text(adapter.source), "strength": adapter.strength}
     before = next((state for state in snapshot.workspace.status.adapters if state.name == name), None)
-    if before is not None and (before.source, before.strength) != (fixed["source"], fixed["strength"]):
-        before = None  # what was said is about another adapter
+    if before is not None:  # what was said under another source or strength is about another adapter
+        same = (before.source, before.strength) == (fixed["source"], fixed["strength"])
+        before = _kept(snapshot, before) if same else None
     untold = [pod for pod, runtime in servers if not is_told(runtime, wanted)]
     if untold:
         found = before or _pending(name, f"Pod {untold[0].metadata.name} is being told of it.")
@@ -78,8 +80,15 @@ def _asked_for(
     elif before is not None and any(pod.serving and not pod.going for pod in snapshot.pods):
         found = before  # the server is not heard at the moment, and serves as before
     else:
-        found = _pending(name, "It waits for the server to start.", before)
+        found = _pending(name, _WAITS, before)
     return _without_credentials(snapshot, adapter, found.model_copy(update=fixed))
+
+
+def _kept(snapshot: Snapshot, before: AdapterState) -> AdapterState:
+    """Return what holds of what was said before: where no pod is ready, nobody is answered by an adapter."""
+    if before.state != "Ready" or any(pod.ready and not pod.going for pod in snapshot.pods):
+        return before
+    return _pending(before.name, _WAITS, before)
 
 
 def _said(servers: list[tuple[Pod, RuntimeStatus]], name: str, absent: str = "") -> list[_Said]:
