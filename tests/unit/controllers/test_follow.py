@@ -195,6 +195,24 @@ async def test_a_server_that_answers_nonsense_is_asked_again_later_and_stops_not
         assert follower.statuses == {}
 
 
+async def test_a_server_that_does_not_wait_for_news_is_not_asked_without_end(a):
+    server, clock = Server(), VirtualClock()
+
+    async def at_once(request):
+        server.requests.append(request.query.get("after"))
+        return web.json_response(a.runtime("ready"))
+
+    server.handle = at_once
+    async with following(server, Secrets(), clock) as (follower, changes), asyncio.timeout(10):
+        follower.follow(KEY, [pod(a)])
+        await retrying(clock)
+        assert server.requests == [None, "3"]
+        await clock.advance(0.25)
+        await retrying(clock)
+        assert server.requests == [None, "3", "3"]
+        assert changes.qsize() == 1
+
+
 async def test_a_missing_secret_is_waited_for(a):
     server, secrets, clock = Server(), Secrets(token=None), VirtualClock()
     async with following(server, secrets, clock) as (follower, changes), asyncio.timeout(10):

@@ -85,8 +85,11 @@ class RuntimeFollower:
                 await self._clock.sleep(wait)
                 wait = min(wait * 2, RETRY_SECONDS[1])
                 continue
+            no_news = after is not None and status["sequence"] <= after
             wait, after = RETRY_SECONDS[0], status["sequence"]
             self._pass_on(server, status)
+            if no_news:  # one that does not wait for any would be asked without end
+                await self._clock.sleep(wait)
 
     def _lost(self, server: Server) -> None:
         """Forget what a server said that is not heard any more; its last words stay if they say why."""
