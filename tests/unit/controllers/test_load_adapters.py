@@ -279,6 +279,13 @@ def test_a_higher_rank_is_told_first_then_rolls_the_pod_once(a):
     )
 
 
+@pytest.mark.parametrize("rank", ["", "many", "65", "²"])
+def test_a_rank_that_was_written_on_the_deployment_by_somebody_else_is_passed_over(a, rank):
+    one = workspace(a, observedGeneration=1)
+    decision = decide(serving(a, one, deployment=a.deployment(rank=rank)), a.now)
+    assert lora_flag(decision) == "--max-lora-rank=64"
+
+
 def test_all_adapters_together_may_need_a_larger_slot_too(a):
     whole = {**LARGE, "name": "phi", "rank": 72}
     first = decide(serving(a, workspace(a, POEMS), NAMES["poems"], whole), a.now)

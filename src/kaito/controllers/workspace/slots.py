@@ -42,7 +42,7 @@ def live_rank(snapshot: Snapshot) -> int:
     """Return the rank that the Deployment was last rendered with, 0 where it does not say."""
     deployment = snapshot.deployment
     text = deployment.metadata.annotations.get(RANK_ANNOTATION, "") if deployment is not None else ""
-    return int(text) if text.isdigit() and int(text) in LORA_RANKS else 0
+    return next((rank for rank in LORA_RANKS if str(rank) == text), 0)
 
 
 def in_the_way(snapshot: Snapshot, rank: int) -> str:
