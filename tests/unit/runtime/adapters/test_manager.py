@@ -18,18 +18,22 @@ BAD = AdapterError("WeightsInvalid", "cut short.")
 
 
 class Engine:
-    """Records what it is told. A number in `busy` is unloaded when the test lets it."""
+    """Records what it is told. A name in `slow` is loaded when the test lets it, a number in `busy` unloaded so."""
 
     def __init__(self) -> None:
         self.largest_rank = 16
         self.loaded: dict[int, str] = {}
         self.names: Names = {}
+        self.published: list[Names] = []
+        self.slow: dict[str, asyncio.Event] = {}
         self.fails: set[str] = set()
         self.busy: dict[int, asyncio.Event] = {}
         self.count = 0
 
     async def load(self, name: str, version: str, folder: Path) -> int:
         await asyncio.sleep(0)
+        if name in self.slow:
+            await self.slow[name].wait()
         if name in self.fails:
             raise AdapterError("LoadFailed", "no.")
         self.count += 1
@@ -39,6 +43,7 @@ class Engine:
     async def publish(self, names: Names) -> None:
         assert all(target.number in self.loaded for target in names.values() if target)
         self.names = dict(names)
+        self.published.append(self.names)
 
     async def unload(self, number: int) -> None:
         if number in self.busy:
@@ -135,6 +140,21 @@ async def test_several_are_added_up_and_the_sum_follows_them() -> None:
         await world.settled()
         assert world.engine.asked() == {"b": "b b1", "ws": "b b1"}
         assert list(world.engine.loaded.values()) == ["b b1"]
+
+
+async def test_the_workspace_has_its_name_while_more_adapters_come_one_after_the_other() -> None:
+    async with a_world() as world:
+        world.want(a=1)
+        await world.settled()
+        world.engine.slow = {"b": asyncio.Event(), "c": asyncio.Event()}
+        world.want(a=1, b=1, c=1)
+        world.engine.slow["b"].set()
+        await world.until(lambda: "b" in world.engine.names)
+        assert world.engine.asked() == {"a": "a a1", "b": "b b1", "ws": "a a1"}
+        world.engine.slow["c"].set()
+        await world.settled()
+        assert world.engine.asked()["ws"] == "ws a+b+c"
+        assert all("ws" in names for names in world.engine.published)
 
 
 async def test_a_bad_one_touches_nobody_else() -> None:

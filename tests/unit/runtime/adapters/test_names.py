@@ -42,6 +42,16 @@ def test_while_the_sum_is_on_its_way_the_workspace_asks_whom_it_asked_before() -
     before = names({"a": tracked("a", 1)}, "ws", {})
     assert numbers(names({**both, "ws": together(None)}, "ws", before))["ws"] == 1
     assert numbers(names({**both, "ws": together(3)}, "ws", before))["ws"] == 3
+    assert numbers(names({**both, "ws": together(None)}, "ws", {"ws": None}))["ws"] is None
+    assert "ws" not in names({**both, "ws": together(None)}, "ws", {})
+
+
+def test_while_another_part_of_the_sum_is_still_coming_the_workspace_asks_whom_it_asked_before() -> None:
+    some = {"a": tracked("a", 1), "b": tracked("b", 2), "c": tracked("c", None)}
+    before = names({"a": tracked("a", 1)}, "ws", {})
+    assert numbers(names(some, "ws", before))["ws"] == 1
+    assert numbers(names({**some, "a": tracked("a", 4)}, "ws", before))["ws"] == 4
+    assert "ws" not in names(some, "ws", {})
 
 
 def test_a_sum_that_cannot_be_served_is_nobody_s_name() -> None:
