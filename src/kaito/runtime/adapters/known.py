@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from kaito.runtime.adapters.memory import write_whole
+from kaito.runtime.adapters.store.locks import exclusive
 from kaito.runtime.adapters.wanted import Wanted
 
 FILE_NAME = "fetched.json"
+LOCK_NAME = "fetched.lock"
 _MOST = 1024
 
 
@@ -17,6 +19,7 @@ class KnownContent:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE_NAME
+        self._lock = folder / LOCK_NAME
 
     def digest(self, wanted: Wanted) -> str:
         """Return what was fetched for it; empty when nothing was."""
@@ -24,11 +27,12 @@ class KnownContent:
 
     def note(self, wanted: Wanted, digest: str) -> None:
         """Remember what was fetched. Raises OSError."""
-        key, known = _key(wanted), self._read()
-        if known.get(key) == digest:
-            return
-        newest = {**{other: known[other] for other in known if other != key}, key: digest}
-        write_whole(self._file, json.dumps(dict(list(newest.items())[-_MOST:])).encode())
+        with exclusive(self._lock):  # two that read the same would each write without the other's
+            key, known = _key(wanted), self._read()
+            if known.get(key) == digest:
+                return
+            newest = {**{other: known[other] for other in known if other != key}, key: digest}
+            write_whole(self._file, json.dumps(dict(list(newest.items())[-_MOST:])).encode())
 
     def _read(self) -> dict[str, Any]:
         try:
