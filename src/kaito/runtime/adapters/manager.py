@@ -82,7 +82,8 @@ class AdapterManager:
     ) -> None:
         self._prepare: Prepare | None = None
         self._keep: Keep = lambda digests: None
-        self._kept: frozenset[str] = frozenset()
+        self._kept: frozenset[str] | None = frozenset()
+        self._preparing = 0
         self._changes = changes
         self._workspace = workspace
         self._clock = clock
@@ -143,8 +144,8 @@ class AdapterManager:
         await self._keep_what_is_needed()
 
     async def _keep_what_is_needed(self) -> None:
-        """Let the store drop what nobody needs, while nothing is on its way into it."""
-        if any(state.busy == "prepare" for state in self._tracked.values()):
+        """Let the store drop what nobody needs, while nothing is on its way into it, wanted still or not."""
+        if self._preparing or any(state.busy == "prepare" for state in self._tracked.values()):
             return
         kept = {*self._loaded.values(), *(state.prepared for state in self._tracked.values() if state.prepared)}
         needed = frozenset(digest for prepared in kept for digest in (prepared.digest, prepared.stored))
@@ -188,7 +189,13 @@ class AdapterManager:
         wanted, prepare = state.wanted, self._prepare
         if wanted is None or prepare is None:
             raise AssertionError
-        prepared = await prepare(wanted, lambda phase: self._went_on(state, phase))
+        self._preparing += 1
+        try:
+            prepared = await prepare(wanted, lambda phase: self._went_on(state, phase))
+        finally:
+            self._preparing -= 1
+            self._kept = None  # what it put into the store may be for nobody now
+            self._woken.set()
 
         def take_over(now: Tracked) -> Tracked:
             return now.was_prepared(prepared, self._clock())

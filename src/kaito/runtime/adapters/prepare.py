@@ -79,9 +79,7 @@ class Preparation:
         """Check what lies in a staging folder, and make it an entry."""
         rank = check_adapter(folder, self.base).rank
         scan_finite(folder)
-        stored = self.store.commit(folder)
-        if wanted.digest and stored.digest != wanted.digest:
-            raise AdapterError("DigestMismatch", f"Its content is {stored.digest}; asked for is {wanted.digest}.")
+        stored = self.store.commit(folder, expected=wanted.digest)
         return self._at_strength(wanted, stored, rank)
 
     def _as_before(self, wanted: Wanted, error: AdapterError) -> Prepared:

@@ -65,7 +65,9 @@ class World:
         self.engine = Engine()
         self.errors: dict[str, AdapterError] = {}
         self.rank = 8
+        self.checks: dict[str, asyncio.Event] = {}
         self.kept: frozenset[str] = frozenset()
+        self.keeps = 0
         self.statuses: tuple[AdapterStatus, ...] = ()
         self.now = 0.0
         self.manager = AdapterManager(
@@ -77,13 +79,16 @@ class World:
 
     def keep(self, digests: frozenset[str]) -> None:
         self.kept = digests
+        self.keeps += 1
 
     async def prepare(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
+        content = "+".join(part.name for part in wanted.parts) or f"{wanted.name}{wanted.spec['version']}"
         say("Validating")
+        if content in self.checks:
+            await self.checks[content].wait()
         await asyncio.sleep(0)
         if wanted.name in self.errors:
             raise self.errors[wanted.name]
-        content = "+".join(part.name for part in wanted.parts) or f"{wanted.name}{wanted.spec['version']}"
         return Prepared(f"sha256:{content}", f"/store/{content}", f"sha256:{content}", self.rank, 1)
 
     def want(self, *refused: Refused, **versions: int) -> None:
@@ -228,6 +233,26 @@ async def test_the_store_keeps_what_is_wanted_and_what_is_still_in_the_engine() 
         await world.until(lambda: world.kept == {"sha256:a1", "sha256:a2"})
         world.engine.busy[1].set()
         await world.until(lambda: world.kept == {"sha256:a2"})
+
+
+async def test_the_store_is_told_anew_when_what_came_into_it_is_for_nobody_any_more_and_not_before() -> None:
+    async with a_world() as world:
+        world.checks = {"a1": asyncio.Event()}
+        world.want(a=1)
+        await world.until(lambda: any(status["state"] == "Validating" for status in world.statuses))
+        world.want(b=1)
+        assert await world.settled() == {"b": ("Ready", "")}
+        assert world.keeps == 0
+        world.checks["a1"].set()
+        await world.until(lambda: world.kept == {"sha256:b1"})
+
+
+async def test_the_store_is_told_anew_after_what_failed() -> None:
+    async with a_world() as world:
+        world.errors["a"] = BAD
+        world.want(a=1)
+        await world.settled()
+        await world.until(lambda: world.keeps > 0)
 
 
 async def test_a_storm_of_changes_ends_with_what_was_wanted_last() -> None:

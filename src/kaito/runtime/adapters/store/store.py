@@ -25,9 +25,9 @@ class AdapterStore:
     Every method may be called from any thread, and several processes may share a root. An entry appears whole, by one
     rename after its files are on the disk; what a crash leaves unfinished is removed at the next start.
 
-    What `commit` or `find` returned is kept for certain until a `keep` has named it and a later one no longer does:
-    what one thread has just fetched is safe from another's `keep`. All other entries go when room is needed, those
-    first whose last use is the longest ago.
+    What `commit` or `find` returned is kept for certain until a `keep` does not name it. So `keep` is for times when
+    nothing is on its way into the store. All other entries go when room is needed, those first whose last use is the
+    longest ago.
     """
 
     def __init__(self, root: Path, limit_bytes: int) -> None:
@@ -36,7 +36,6 @@ class AdapterStore:
         self._limit = limit_bytes
         self._mutex = threading.Lock()
         self._held: dict[str, int] = {}
-        self._unnamed: set[str] = set()
         self._verified: dict[str, tuple[int, ...]] = {}
         for name in (_ENTRIES, _STAGING):
             (self._root / name).mkdir(parents=True, exist_ok=True)
@@ -73,15 +72,18 @@ class AdapterStore:
         """
         copy_adapter(source, folder, within=within or source, largest_bytes=largest_bytes)
 
-    def commit(self, folder: Path) -> StoredAdapter:
+    def commit(self, folder: Path, *, expected: str = "") -> StoredAdapter:
         """Make a staging folder with an adapter's two files an entry; return the entry. Other files are dropped.
 
         Committing the same content again returns the entry that is there. Raises AdapterError: ConfigMissing,
-        WeightsMissing, UnsafeFile; DiskFull when the disk, or the limit without what must be kept, has no room for it.
+        WeightsMissing, UnsafeFile; DigestMismatch when its digest is not the `expected` one (default: any); DiskFull
+        when the disk, or the limit without what must be kept, has no room for it.
         """
         with disk_full_is_told():
             sums = sums_of(folder)
             digest = digest_of(sums)
+            if expected and digest != expected:
+                raise AdapterError("DigestMismatch", f"Its content is {digest}; asked for is {expected}.")
             _finish(folder, sums)
             size = _size(folder)
             with self._locked():
@@ -112,10 +114,9 @@ class AdapterStore:
         )
 
     def keep(self, digests: Collection[str]) -> None:
-        """Say which entries must stay from now on; others may go when room is needed, unless never named until now."""
+        """Say which entries must stay from now on; all others may go when room is needed."""
         with self._mutex:
-            self._unnamed.difference_update(digests)
-            for digest in [digest for digest in self._held if digest not in digests and digest not in self._unnamed]:
+            for digest in [digest for digest in self._held if digest not in digests]:
                 os.close(self._held.pop(digest))
         with self._locked():
             for digest in digests:
@@ -149,8 +150,6 @@ class AdapterStore:
         """Note that an entry is used now, and hold it."""
         entry = self._entry(digest)
         os.utime(entry / SUMS_FILE)
-        with self._mutex:
-            self._unnamed.add(digest)
         self._hold(digest)
         self._verified[digest] = _signature(entry)
         return StoredAdapter(digest, entry, _size(entry))

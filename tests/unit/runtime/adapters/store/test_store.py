@@ -1,4 +1,3 @@
-import contextlib
 import errno
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +21,6 @@ def put(store: AdapterStore, source: Path) -> StoredAdapter:
     with store.staging() as folder:
         store.admit(source, folder)
         return store.commit(folder)
-
-
-def release(store: AdapterStore, stored: StoredAdapter) -> None:
-    store.keep([stored.digest])
-    store.keep([])
 
 
 def entries(tmp_path: Path) -> list[Path]:
@@ -92,10 +86,32 @@ def test_the_least_recently_used_goes_and_what_is_kept_stays(tmp_path: Path, ada
     with pytest.raises(AdapterError) as raised:
         put(store, sources[1])
     assert (raised.value.reason, raised.value.passes) == ("DiskFull", True)
-    store.keep([first.digest, third.digest, fourth.digest])
     store.keep([first.digest, fourth.digest])
     assert put(store, sources[1]).digest == second.digest
     assert store.find(third.digest) is None
+
+
+def test_what_nobody_ever_names_goes_when_room_is_needed(tmp_path: Path, adapter_files: Any) -> None:
+    source = adapter_files.write(tmp_path / "0")
+    store = AdapterStore(tmp_path / "store", sum(path.stat().st_size for path in source.iterdir()))
+    for _ in range(3):
+        put(store, source)
+        store.keep([])
+        adapter_files.config["lora_alpha"] += 1
+        adapter_files.write(source)
+
+
+def test_another_content_than_expected_is_no_entry(store: AdapterStore, adapter_files: Any, tmp_path: Path) -> None:
+    with store.staging() as folder:
+        adapter_files.write(folder)
+        with pytest.raises(AdapterError, match="asked for is sha256:0000") as raised:
+            store.commit(folder, expected="sha256:" + "0" * 64)
+        assert (raised.value.reason, raised.value.passes) == ("DigestMismatch", False)
+        assert entries(tmp_path) == []
+        digest = store.commit(folder).digest
+    with store.staging() as folder:
+        adapter_files.write(folder)
+        assert store.commit(folder, expected=digest).digest == digest
 
 
 @pytest.mark.parametrize("text", ["", "sha256:", "sha256:../../etc", "md5:" + "0" * 64, "sha256:" + "G" * 64])
@@ -110,10 +126,10 @@ def test_an_entry_in_use_by_another_server_stays(tmp_path: Path, adapter_files: 
     unlimited = AdapterStore(tmp_path / "store", LIMIT)
     stored = put(unlimited, source)
     assert theirs.find(stored.digest) == stored
-    release(unlimited, stored)
+    unlimited.keep([])
     ours.keep([])
     assert stored.path.is_dir()
-    release(theirs, stored)
+    theirs.keep([])
     assert not stored.path.is_dir()
 
 
@@ -162,20 +178,17 @@ def test_many_threads_of_two_servers_share_one_store(tmp_path: Path, adapter_fil
         sources.append(adapter_files.write(tmp_path / str(number)))
     size = sum(path.stat().st_size for path in sources[0].iterdir())
     stores = [AdapterStore(tmp_path / "store", 3 * size) for _ in range(2)]
-    served = []
 
-    def work(number: int) -> None:
-        store = stores[number % 2]
-        for _ in range(10):
-            with contextlib.suppress(AdapterError):  # DiskFull, while the others keep theirs
-                stored = put(store, sources[number])
-                assert (stored.path / "SHA256SUMS").is_file()
-                served.append(number)
-                store.keep([stored.digest])
-            store.keep([])
+    def work(number: int) -> StoredAdapter | None:
+        try:
+            return put(stores[number % 2], sources[number])
+        except AdapterError:  # DiskFull: the others keep theirs
+            return None
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, range(8)))
-    assert served
-    assert 1 <= len(entries(tmp_path)) <= 3
+        for _ in range(10):
+            stored = {each.path for each in threads.map(work, range(8)) if each}
+            assert (len(stored), stored) == (3, set(entries(tmp_path)))
+            for store in stores:
+                store.keep([])
     assert not list((tmp_path / "store" / "staging").iterdir())
