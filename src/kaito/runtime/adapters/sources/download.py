@@ -50,8 +50,8 @@ async def download(
     """Get the whole file, call `use` with its path in a thread, and remove it.
 
     `came` is told the bytes so far and all of them, 0 while unknown.
-    What breaks is gone on with a few times; after that the file stays for the next call. Raises AdapterError, and
-    whatever `use` raises.
+    What breaks is gone on with a few times; after that the file stays for the next call, and so does one with a digest
+    when `use` fails for a reason that passes, like a full disk. Raises AdapterError, and whatever `use` raises.
     """
     with partial_file(folder, item.name) as partial:
         for attempt in range(1, patience.attempts + 1):
@@ -62,10 +62,15 @@ async def download(
                 if attempt == patience.attempts:
                     raise
             await patience.sleep(patience.pause * 2 ** (attempt - 1) * (0.5 + random_fraction()))
+        needed_again = False
         try:
             await asyncio.to_thread(use, partial.path)
+        except AdapterError as error:
+            needed_again = error.passes and bool(item.digest)
+            raise
         finally:
-            partial.remove()
+            if not needed_again:
+                partial.remove()
 
 
 async def _go_on(item: Item, partial: PartialFile, patience: Patience, came: Progress) -> None:

@@ -56,6 +56,19 @@ class Client:
         return sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
 
 
+class Refused(list[bytes]):
+    """Refuses the first content."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._errors = [error]
+
+    def append(self, content: bytes, /) -> None:
+        if self._errors:
+            raise self._errors.pop()
+        super().append(content)
+
+
 @pytest.fixture
 def client(web: Web, server: RudeServer, tmp_path: Path, patience: Patience) -> Client:
     return Client(web, server, tmp_path / "downloads", patience)
@@ -87,6 +100,32 @@ async def test_what_came_whole_before_is_not_asked_for_again(client: Client, ser
     (client.folder / "file.part").write_bytes(CONTENT)
     assert await client.get() == CONTENT
     assert not server.seen
+
+
+async def test_what_came_whole_is_not_asked_for_again_when_there_was_no_room_for_what_is_in_it(
+    client: Client, server: RudeServer
+) -> None:
+    client.got = Refused(AdapterError("DiskFull", "full.", passes=True))
+    with pytest.raises(AdapterError, match="full"):
+        await client.get()
+    assert "file.part" in client.left
+    assert await client.get() == CONTENT
+    assert (len(server.seen), client.left) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "digest"),
+    [
+        (AdapterError("ArchiveInvalid", "bad."), DIGEST),
+        (AdapterError("DiskFull", "full.", passes=True), ""),  # whether it is whole could not be told
+        (ValueError("broken"), DIGEST),
+    ],
+)
+async def test_what_cannot_be_used_is_removed(client: Client, error: Exception, digest: str) -> None:
+    client.got = Refused(error)
+    with pytest.raises(type(error)):
+        await client.get(digest)
+    assert client.left == []
 
 
 async def test_without_a_digest_only_the_same_version_is_gone_on_with(client: Client, server: RudeServer) -> None:
