@@ -15,7 +15,7 @@ BODY_SECONDS = 60.0
 """Time for a client to send its body."""
 
 DISCARDED_BYTES = 2**27
-"""How much of a body that is too long is read and thrown away before the connection is closed on the rest."""
+"""How much of a body is read beyond its bound, and thrown away, before the connection is closed on the rest."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -100,7 +100,7 @@ async def _read(receive: asgi.Receive, limit: int) -> bytes | None:
     """
     parts: list[bytes] = []
     length, more = 0, True
-    while more and length <= DISCARDED_BYTES:
+    while more and length <= limit + DISCARDED_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise asgi.ClientGoneError
