@@ -102,6 +102,17 @@ def test_vllm_takes_every_flag_that_is_added_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "root"), [("", ""), ("--root-path=/x", "/x"), ("--root-path=/x/", "/x"), ("--root-path=/", "")]
+)
+def test_a_root_path_ends_in_no_slash_so_that_the_gate_knows_what_vllm_takes_off(argv: str, root: str) -> None:
+    from kaito.runtime.config import EffectiveConfig, Flags, parse_config_file
+    from kaito.runtime.engine.arguments import vllm_arguments
+
+    config = EffectiveConfig(Flags.parse(argv.split()), {}, (), ())
+    assert vllm_arguments(config, parse_config_file("")).root_path == root
+
+
+@pytest.mark.parametrize(
     ("architecture", "takes"), [("Phi3ForCausalLM", True), ("GPT2LMHeadModel", False), ("NobodyForCausalLM", True)]
 )
 def test_vllm_tells_which_architectures_take_lora(architecture: str, takes: bool) -> None:

@@ -58,6 +58,7 @@ def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namesp
         vllm_compat.validate_parsed_serve_args(arguments)
     except (TypeError, ValueError, KeyError) as error:
         refuse(str(error))
+    arguments.root_path = (arguments.root_path or "").rstrip("/")  # so that vLLM and the gate take the same off a path
     return arguments
 
 

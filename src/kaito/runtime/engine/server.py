@@ -183,7 +183,7 @@ def _rules(serving: Serving, engine: Any) -> Rules:
         options.max_body_bytes,
         seconds=options.request_timeout_seconds or None,
         log=options.log_level in {"debug", "info"},
-        root_path=(serving.arguments.root_path or "").rstrip("/"),
+        root_path=serving.arguments.root_path,
     )
 
 

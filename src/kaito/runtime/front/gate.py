@@ -27,7 +27,7 @@ from kaito.runtime.status.metrics import RequestMetrics
 class Rules:
     """What requests are held to. `seconds` bounds each of them; None: only the client's own `X-Request-Timeout`.
 
-    `root_path` is what vLLM takes off the front of a path before it looks for the route.
+    `root_path` is what vLLM takes off the front of a path before it looks for the route; it does not end in a slash.
     """
 
     keys: KeyRing = field(default_factory=KeyRing)
@@ -77,8 +77,8 @@ class Gate:
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request, or pass it on."""
-        if (root := self._rules.root_path) and scope.get("path", "").startswith(f"{root}/"):
-            scope = {**scope, "path": scope["path"].removeprefix(root)}
+        if (root := self._rules.root_path) and "path" in scope:
+            scope = {**scope, "path": paths.below(root, scope["path"])}
         if scope["type"] == "http":
             if scope["path"] in paths.PROBES:
                 await self._probe(scope["path"], send)

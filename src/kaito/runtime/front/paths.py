@@ -1,4 +1,4 @@
-"""Which path is what: what needs no key, what makes the engine compute, and what is reached by nobody."""
+"""Where a path leads: what needs no key, what makes the engine compute, and what is reached by nobody."""
 
 from kaito.runtime.front import probes
 
@@ -33,3 +33,14 @@ _CLOSED = frozenset({"/is_scaling_elastic_ep", "/scale_elastic_ep", "/v1/load_lo
 def closed(path: str) -> bool:
     """Say whether a path of vLLM's changes the server itself, unchecked: loading adapters from any folder, scaling."""
     return path in _CLOSED or path == "/adapters" or path.startswith("/adapters/")
+
+
+def below(root: str, path: str) -> str:
+    """Return a path without `root`, however often it begins with it; vLLM takes off none that is left.
+
+    Who takes it off once only looks at another path than vLLM's routes, which do the same with what they are given.
+    """
+    start = 0
+    while root and path.startswith(f"{root}/", start):
+        start += len(root)
+    return path[start:]

@@ -247,10 +247,24 @@ async def test_too_many_requests_get_kaito_s_429_and_are_counted() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/adapters", "/adapters/x", "/under/v1/load_lora_adapter"],
+    [
+        "/v1/load_lora_adapter",
+        "/v1/unload_lora_adapter",
+        "/adapters",
+        "/adapters/x",
+        "/under/v1/load_lora_adapter",
+        "/under/under/v1/load_lora_adapter",
+    ],
 )
 async def test_vllm_s_own_adapter_routes_are_closed(path: str) -> None:
     assert (await Front(keys=("one",)).ask(path, method="POST", key="one"))[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/under/v1/completions", "/under/under/v1/completions"])
+async def test_the_root_path_leads_past_no_limit(path: str) -> None:
+    full = Front(limits=Limits(slots=2), load=EngineLoad(waiting=3, unfinished=5))
+    assert (await full.ask(path, method="POST"))[0] == 429
+    assert (await Front().ask(path, method="POST"))[2]["path"] == "/v1/completions"
 
 
 async def test_a_deadline_before_the_first_byte_is_504_and_frees_the_engine() -> None:
