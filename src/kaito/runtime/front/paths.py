@@ -8,24 +8,31 @@ PROBES = frozenset({*probes.LIVE_PATHS, probes.READY_PATH})
 GENERATING = frozenset(
     {
         "/chat",
+        "/classify",
+        "/cohere/v2/chat",
         "/generative_scoring",
+        "/inference/v1/generate",
         "/invocations",
         "/pooling",
         "/rerank",
         "/score",
         "/tokenize",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
         "/v1/chat/completions",
+        "/v1/chat/completions/batch",
         "/v1/completions",
         "/v1/embeddings",
         "/v1/messages",
-        "/v1/pooling",
         "/v1/rerank",
         "/v1/responses",
         "/v1/score",
+        "/v1/systemone",
+        "/v2/embed",
         "/v2/rerank",
     }
 )
-"""Paths under the limits on requests: KAITO's own list, and what vLLM has come to serve beside it."""
+"""Paths under the limits on requests: `/chat`, `/tokenize`, and whatever of vLLM's gives the engine something to do."""
 
 _CLOSED = frozenset({"/is_scaling_elastic_ep", "/scale_elastic_ep", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"})
 

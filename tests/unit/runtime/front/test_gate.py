@@ -260,6 +260,14 @@ async def test_vllm_s_own_adapter_routes_are_closed(path: str) -> None:
     assert (await Front(keys=("one",)).ask(path, method="POST", key="one"))[0] == 403
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions/batch", "/v1/systemone", "/v2/embed", "/classify", "/v1/audio/transcriptions"]
+)
+async def test_a_flood_is_stopped_on_every_path_that_makes_the_engine_compute(path: str) -> None:
+    front = Front(limits=Limits(slots=2), load=EngineLoad(waiting=3, unfinished=5))
+    assert (await front.ask(path, method="POST"))[0] == 429
+
+
 @pytest.mark.parametrize("path", ["/v1/completions", "/under/v1/completions", "/under/under/v1/completions"])
 async def test_the_root_path_leads_past_no_limit(path: str) -> None:
     full = Front(limits=Limits(slots=2), load=EngineLoad(waiting=3, unfinished=5))
