@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kaito.runtime.front import asgi
 from kaito.runtime.front.errors import COME_AGAIN, Refused, error_of_event, refused
@@ -54,8 +54,13 @@ class Flight:
         self._task = asyncio.current_task()
 
     async def take_body(self, scope: asgi.Scope, limit: int) -> Refused | None:
-        """Read the body, for the steps and then for the application. Returns why it is not taken."""
-        read = await read_body(scope, self._receive_outer, limit)
+        """Read the body, for the steps and then for the application. Returns why it is not taken, or what cut it."""
+        read: bytes | Refused | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as self._patience:
+                read = await read_body(scope, self._receive_outer, limit)
+        if self.cut_by is not None:
+            return self.cut_by
         if isinstance(read, Refused):
             return read
         self.body = read
@@ -160,7 +165,10 @@ class Flight:
 
 
 class Flights:
-    """The requests that are being answered: how many, for which model, and when there are none."""
+    """The requests that are being answered, from their body on: how many, for which model, and when there are none.
+
+    `pending` and `by_model` count those that make a model compute.
+    """
 
     def __init__(self) -> None:
         self.pending = 0
@@ -174,24 +182,32 @@ class Flights:
         """How many are being answered."""
         return len(self._all)
 
-    def add(self, flight: Flight, model: str | None) -> None:
-        """Count one; None for a model where it makes no model compute."""
+    def add(self, flight: Flight) -> None:
+        """Count one."""
         self._all.add(flight)
         self._none.clear()
-        if model is not None:
-            self.pending += 1
-            self.by_model[model] += 1
 
-    def remove(self, flight: Flight, model: str | None) -> None:
-        """Count one no longer."""
+    def remove(self, flight: Flight) -> None:
+        """Count one no longer; does nothing for one that was not counted."""
         self._all.discard(flight)
-        if model is not None:
+        if not self._all:
+            self._none.set()
+
+    @contextlib.contextmanager
+    def computing(self, model: str | None) -> Iterator[None]:
+        """Enter while one makes a model compute; None for none."""
+        if model is None:
+            yield
+            return
+        self.pending += 1
+        self.by_model[model] += 1
+        try:
+            yield
+        finally:
             self.pending -= 1
             self.by_model[model] -= 1
             if not self.by_model[model]:
                 del self.by_model[model]
-        if not self._all:
-            self._none.set()
 
     def cut_all(self, why: Refused) -> int:
         """End every one; return how many there were."""

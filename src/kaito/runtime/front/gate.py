@@ -99,6 +99,7 @@ class Gate:
         try:
             why = head.wrong or (None if head.preflight else self._turned_away(scope, head.authorization))
             if why is None:
+                self.in_flight.add(flight)  # from here to its last byte: a drain waits for a body that is still coming
                 why = await flight.take_body(scope, self._rules.longest_body)
             if why is None and scope["path"] in paths.GENERATING:
                 model = self._model(flight.body)
@@ -111,18 +112,15 @@ class Gate:
         except asgi.ClientGoneError:
             flight.gone = True
         finally:
+            self.in_flight.remove(flight)
             self._metrics.finished(flight.refused_by)
             if self._rules.log:
                 self._log(scope, head, flight, model, begun)
 
     async def _answer(self, flight: Flight, scope: asgi.Scope, model: str | None) -> None:
-        """Let a route answer; the request is in flight until its last byte."""
-        self.in_flight.add(flight, model)
-        try:
-            with self._pins.request():
-                await flight.run(self._routes.get(scope["path"], self._application), scope)
-        finally:
-            self.in_flight.remove(flight, model)
+        """Let a route answer."""
+        with self.in_flight.computing(model), self._pins.request():
+            await flight.run(self._routes.get(scope["path"], self._application), scope)
 
     def _turned_away(self, scope: asgi.Scope, authorization: bytes) -> Refused | None:
         """Return why the request may not pass: no key, a route that is closed to all, or not the time for it."""

@@ -18,13 +18,18 @@ from kaito.runtime.engine import lifecycle
 
 
 class Served:
-    """A ready server whose one route answers when told, and what happened to it in order."""
+    """A ready server whose one route answers when told, and what happened to it in order.
+
+    Its clients send their bodies while `sends` is set, as it is at first.
+    """
 
     def __init__(self, *, grace: float = 100) -> None:
         weights = WeightsStatus(kind="path", source="/w", loadedBytes=1, totalBytes=1)
         self.board = StatusBoard(ServerState(model="phi", weights=weights, entered=0.0, stage="ready"), lambda: 1.0)
         self.options = ServeOptions(model="/w", vllm=Flags(), grace_seconds=grace, drain_delay_seconds=5)
         self.release = asyncio.Event()
+        self.sends = asyncio.Event()
+        self.sends.set()
         self.slept: list[tuple[float, str, bool]] = []
 
         async def healthy() -> bool:
@@ -53,6 +58,7 @@ class Served:
         body = [{"type": "http.request", "body": b"{}", "more_body": False}]
 
         async def receive() -> Any:
+            await self.sends.wait()
             return body.pop() if body else await asyncio.get_running_loop().create_future()
 
         async def send(message: asgi.Message) -> None:
@@ -85,6 +91,31 @@ async def test_a_drain_takes_new_requests_for_the_delay_and_finishes_those_it_to
     served.release.set()
     await draining
     assert await request == 200
+
+
+async def test_a_drain_waits_for_a_request_that_is_still_sending_its_body_and_answers_it() -> None:
+    served = Served()
+    served.sends.clear()
+    request = asyncio.create_task(served.ask())
+    await turns()
+    draining = asyncio.create_task(
+        lifecycle.drain(served.gate, served.board, served.options, delay=False, sleep=served.sleep)
+    )
+    await turns()
+    assert (served.gate.closed, draining.done()) == (True, False)
+    served.release.set()
+    served.sends.set()
+    await draining
+    assert await request == 200
+
+
+async def test_a_request_whose_body_does_not_come_within_the_grace_period_is_told_so() -> None:
+    served = Served(grace=0)
+    served.sends.clear()
+    request = asyncio.create_task(served.ask())
+    await turns()
+    await lifecycle.drain(served.gate, served.board, served.options, delay=False, sleep=served.sleep)
+    assert await request == 503
 
 
 async def test_what_is_not_done_within_the_grace_period_is_told_so() -> None:

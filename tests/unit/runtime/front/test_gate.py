@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from kaito.contracts import WeightsStatus
 from kaito.runtime.front import EngineLoad, Gate, KeyRing, Limits, Rules, asgi
 from kaito.runtime.front.errors import refused
+from kaito.runtime.front.flight import CUT_SECONDS
 from kaito.runtime.status import ServerState, StatusBoard
 from kaito.runtime.status.metrics import RequestMetrics
 
@@ -299,7 +300,10 @@ async def turns() -> None:
 
 
 class Client:
-    """A client whose request is under way: what it was sent so far, and how much of its body nobody has read."""
+    """A client whose request is under way: what it was sent so far, and how much of its body nobody has read.
+
+    It sends its body while `sends` is set, as it is at first.
+    """
 
     def __init__(
         self,
@@ -309,6 +313,8 @@ class Client:
     ) -> None:
         self.sent: list[asgi.Message] = []
         self.gone = asyncio.Event()
+        self.sends = asyncio.Event()
+        self.sends.set()
         self._body = list(body)
         scope = {**asgi.own_scope("127.0.0.1", 5000), "method": "POST", "path": path}
         self.task = asyncio.create_task(gate(scope, self.receive, self.send))
@@ -318,6 +324,7 @@ class Client:
         return len(self._body)
 
     async def receive(self) -> asgi.Message:
+        await self.sends.wait()
         if self._body:
             return {"type": "http.request", "body": self._body.pop(0), "more_body": bool(self._body)}
         await self.gone.wait()
@@ -325,6 +332,43 @@ class Client:
 
     async def send(self, message: asgi.Message) -> None:
         self.sent.append(message)
+
+
+async def test_a_request_whose_body_is_still_coming_when_the_server_closes_is_awaited_and_answered() -> None:
+    front = Front(application=reads_its_body)
+    client = Client(front.gate)
+    client.sends.clear()
+    await turns()
+    assert (front.gate.in_flight.count, front.gate.in_flight.pending) == (1, 0)
+    front.board.enter("draining")
+    front.gate.closed = True
+    drained = asyncio.create_task(front.gate.in_flight.wait_for_none())
+    await turns()
+    assert not drained.done()
+    client.sends.set()
+    await client.task
+    await asyncio.wait_for(drained, 1)
+    assert client.sent[0]["status"] == 200
+
+
+async def test_a_request_that_is_cut_while_its_body_is_coming_is_told_so_at_once() -> None:
+    front = Front(application=reads_its_body)
+    client = Client(front.gate)
+    client.sends.clear()
+    await turns()
+    assert front.gate.in_flight.cut_all(refused(503, "shutting_down", "The server ends.")) == 1
+    await asyncio.wait_for(client.task, CUT_SECONDS / 2)
+    assert (client.sent[0]["status"], front.gate.in_flight.count) == (503, 0)
+    assert b'"shutting_down"' in client.sent[1]["body"]
+
+
+@pytest.mark.parametrize("body", [[], [b"x" * 1001]])
+async def test_a_request_whose_body_never_comes_or_is_refused_is_no_longer_in_flight(body: list[bytes]) -> None:
+    front = Front(application=reads_its_body)
+    client = Client(front.gate, body=body)
+    client.gone.set()
+    await client.task
+    assert front.gate.in_flight.count == 0
 
 
 async def test_a_stream_that_is_cut_ends_with_an_error_event() -> None:
