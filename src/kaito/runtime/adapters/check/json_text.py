@@ -38,9 +38,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it names {twice!r:.200} twice")
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise ValueError(f"it names {name!r:.200} twice")
+        content[name] = value
     return content

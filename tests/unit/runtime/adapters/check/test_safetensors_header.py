@@ -1,5 +1,6 @@
 import json
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,11 @@ def test_a_header_that_is_too_long_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**32)
     with path.open("rb") as file, pytest.raises(ValueError, match="is longer than"):
         read_header(file)
+
+
+def test_one_name_twice_among_many_is_found_at_once(tmp_path: Path, file_with_header: Callable[..., bytes]) -> None:
+    header = "{" + ",".join(f'"{number}":0' for number in [*range(20_000), 19_999]) + "}"
+    began = time.process_time()
+    with pytest.raises(ValueError, match="names '19999' twice"):
+        read(tmp_path, file_with_header(header.encode()))
+    assert time.process_time() - began < 2
