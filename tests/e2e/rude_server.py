@@ -128,6 +128,20 @@ def whole(content: bytes, *, number: int = 200, **headers: str) -> Trouble:
     return answer
 
 
+def in_pieces(*pieces: bytes, pause: float = 0.02) -> Trouble:
+    """Send a body in several writes, each when the one before has surely been read."""
+
+    async def answer(request: web.Request, server: RudeServer) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(pause)
+        return response
+
+    return answer
+
+
 def stated(size: int) -> Trouble:
     """Promise a size, and send nothing."""
 

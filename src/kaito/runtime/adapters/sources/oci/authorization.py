@@ -91,7 +91,17 @@ class Authorization:
             if response.status != 200:
                 what = f"The token server {realm.host} answered {response.status}."
                 raise AdapterError("SourceUnreachable", what, passes=True)
-            return _bearer(await response.content.read(_LARGEST_ANSWER), realm)
+            return _bearer(await _body(response), realm)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body, or as much as is too much: a single `read` returns what has come so far."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST_ANSWER:
+            break
+    return bytes(body[:_LARGEST_ANSWER])
 
 
 def _basic(credential: Credential) -> str:

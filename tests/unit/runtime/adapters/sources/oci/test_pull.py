@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from rude_server import RudeServer, cut, status, whole
+from rude_server import RudeServer, cut, in_pieces, status, whole
 
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources import Fetched, OciImage, Place, fetch
@@ -336,7 +336,10 @@ async def test_a_wrong_password_is_refused_without_being_said(registry: Registry
     assert len(registry.server.seen) < 6
 
 
-@pytest.mark.parametrize("answer", [whole(b"no json"), whole(b"{}"), whole(b"[]"), status(500), cut(0)])
+@pytest.mark.parametrize(
+    "answer",
+    [whole(b"no json"), whole(b"{}"), whole(b"[]"), status(500), cut(0), whole(b" " * (2 << 20) + b'{"token": "t"}')],
+)
 async def test_a_token_server_in_trouble_is_waited_for(registry: Registry, answer: Any) -> None:
     challenge = f'Bearer realm="{registry.server.url}/token",service="x"'
     registry.server.files["/token"] = b"x" * 10
@@ -345,6 +348,17 @@ async def test_a_token_server_in_trouble_is_waited_for(registry: Registry, answe
         "/token": [answer] * 9,
     }
     assert (await registry.refused())[:2] == ("SourceUnreachable", True)
+
+
+async def test_a_token_may_come_in_pieces(registry: Registry) -> None:
+    registry.add(tar(BOTH))
+    registry.server.troubles = {
+        "/v2/team/a/manifests/v1": [status(401, WWW_Authenticate=f'Bearer realm="{registry.server.url}/token"')],
+        "/token": [in_pieces(b'{"token": "', b"t" * 3000, b'"}')],
+    }
+    await registry.pull()
+    assert registry.files == FILES
+    assert registry.server.seen[-1].headers["Authorization"] == "Bearer " + "t" * 3000
 
 
 async def test_a_token_server_at_the_clouds_own_address_is_not_asked(registry: Registry) -> None:
