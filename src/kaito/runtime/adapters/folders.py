@@ -1,12 +1,15 @@
 """Looks at the adapter directory: which sub-folders there are, and a mark of each that changes with its content."""
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kaito.runtime.adapters.wanted import Wanted
+
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True)
@@ -18,15 +21,19 @@ class Folder:
     changed: float
 
 
-def adapter_folders(root: Path | None) -> tuple[Path, ...]:
-    """Return the sub-folders of a directory by name. Hidden ones (Kubernetes' `..data`) and files are passed over."""
+def adapter_folders(root: Path | None, before: Collection[Path] = ()) -> tuple[Path, ...]:
+    """Return the sub-folders of a directory by name. Hidden ones (Kubernetes' `..data`) and files are passed over.
+
+    What cannot be looked at now, an entry or the whole directory, is as it was `before`: that a disk or a network fails
+    for a moment does not say that an adapter is gone.
+    """
     if root is None:
         return ()
     try:
         with os.scandir(root) as entries:
-            found = [Path(entry.path) for entry in entries if _may_be_adapter(entry.name) and entry.is_dir()]
-    except OSError:
-        return ()
+            found = [Path(entry.path) for entry in entries if _may_be_adapter(entry.name) and _is_folder(entry, before)]
+    except OSError as error:
+        return () if error.errno in _NOT_THERE else tuple(before)
     return tuple(sorted(found))
 
 
@@ -49,11 +56,10 @@ def look(path: Path) -> Folder:
     return Folder(path, mark.hexdigest()[:16], changed)
 
 
-def directory_wants(root: Path | None) -> list[Wanted]:
-    """Return what the directory asks for: each sub-folder is an adapter of its name."""
+def directory_wants(folders: Iterable[Path]) -> list[Wanted]:
+    """Return what the directory asks for: each of its sub-folders is an adapter of its name."""
     return [
-        Wanted(path.name, "directory", {"name": path.name, "path": str(path)}, mark=look(path).mark)
-        for path in adapter_folders(root)
+        Wanted(path.name, "directory", {"name": path.name, "path": str(path)}, mark=look(path).mark) for path in folders
     ]
 
 
@@ -70,6 +76,13 @@ def to_follow(roots: Iterable[Path | None], folders: Iterable[Path]) -> list[Pat
 
 def _may_be_adapter(name: str) -> bool:
     return not name.startswith(".") and name != "lost+found"
+
+
+def _is_folder(entry: os.DirEntry[str], before: Collection[Path]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return error.errno not in _NOT_THERE and Path(entry.path) in before
 
 
 def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:

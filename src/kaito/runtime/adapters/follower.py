@@ -72,6 +72,7 @@ class Follower:
         self._told = memory.read(places.store)
         self._from_file: AdapterSet | None = None
         self._file_content: bytes | None = None
+        self._folders: tuple[Path, ...] = ()
         self._changed = asyncio.Event()
         self._events = FolderEvents(self._changed.set)
         self._one_at_a_time = asyncio.Lock()
@@ -147,9 +148,10 @@ class Follower:
         await asyncio.to_thread(self._read_set_file)
         directory = self._places.directory
         paths = [Path(each["path"]) for each in self._asked() if "path" in each]
-        folders = await asyncio.to_thread(adapter_folders, directory)
+        folders = await asyncio.to_thread(adapter_folders, directory, self._folders)
         self._events.follow(to_follow(self._roots, (*folders, *paths)))
-        from_directory = await asyncio.to_thread(directory_wants, directory)
+        self._folders = await asyncio.to_thread(adapter_folders, directory, folders)
+        from_directory = await asyncio.to_thread(directory_wants, self._folders)
         merged = merge(self.adapter_set, self.single, from_directory, self._taken)
         marked = await asyncio.to_thread(_marked, merged.wanted.values())
         held = self.adapter_set
