@@ -13,6 +13,7 @@ MOST_ADAPTERS = 256
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _STRENGTH = re.compile(r"0(\.\d{1,6})?|1(\.0{1,6})?|\.\d{1,6}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SOURCES = ("image", "urls", "hub", "path")
 _FIELDS = frozenset({*_SOURCES, "name", "imagePullSecrets", "digest", "strength", "aliases"})
 
@@ -129,6 +130,9 @@ def _check_source(entry: Mapping[str, Any], source: str, prefix: str) -> None:
     if not isinstance(texts, list) or not all(isinstance(text, str) and 0 < len(text) <= 4096 for text in texts):
         kind = "a list of URLs" if source == "urls" else "text"
         raise InvalidSetError(f"{prefix}{source}", f"is not {kind}.", f"Give {kind}.")
+    if any(_UNPRINTABLE.search(text.strip()) for text in texts):
+        what = "has a control character or half a surrogate pair."
+        raise InvalidSetError(f"{prefix}{source}", what, "Give text that can be printed.")
     if source == "path" and not value.startswith("/"):
         raise InvalidSetError(f"{prefix}path", f"{value!r} is not absolute.", "Give the whole path of a folder.")
 

@@ -67,7 +67,8 @@ def to_follow(roots: Iterable[Path | None], folders: Iterable[Path]) -> list[Pat
     """Return the folders whose changes matter: the roots, or the nearest folder above one that is not there yet."""
     found: list[Path] = []
     for root in roots:
-        while root is not None and not root.is_dir() and root != root.parent:
+        # `Path.is_dir` raises what a network's file system answers while its server is away.
+        while root is not None and not os.path.isdir(root) and root != root.parent:  # noqa: PTH112
             root = root.parent
         if root is not None:
             found.append(root)

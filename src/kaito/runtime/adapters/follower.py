@@ -125,9 +125,9 @@ class Follower:
         try:
             while True:
                 self._changed.clear()
-                await self._look()
+                seconds = self._until_next_look() if await self._could_look() else BLIND_LOOK_SECONDS
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._until_next_look()):
+                    async with asyncio.timeout(seconds):
                         await self._changed.wait()
         finally:
             self._events.stop()
@@ -142,6 +142,15 @@ class Follower:
         await asyncio.to_thread(memory.write, self._places.store, told)
         self._told = told
         self._changed.set()
+
+    async def _could_look(self) -> bool:
+        """Look at everything; False, with all as it was, after an error of a disk or a name that no disk can have."""
+        try:
+            await self._look()
+        except (OSError, ValueError) as error:
+            _log.error("what is wanted cannot be looked at", why=f"{type(error).__name__}: {error}")
+            return False
+        return True
 
     async def _look(self) -> None:
         """Look at everything. Folders are followed before they are looked at: no change falls between."""

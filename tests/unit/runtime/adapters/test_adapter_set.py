@@ -34,6 +34,9 @@ def test_a_whole_set_is_read() -> None:
         ({"name": "a", "image": "i", "hub": "o/r"}, "adapters[0]", "2 sources"),
         ({"name": "a", "urls": "https://x"}, "adapters[0].urls", "list of URLs"),
         ({"name": "a", "path": "b"}, "adapters[0].path", "not absolute"),
+        ({"name": "a", "path": "/a\0b"}, "adapters[0].path", "control character"),
+        ({"name": "a", "path": "/\ud800"}, "adapters[0].path", "half a surrogate"),
+        ({"name": "a", "urls": ["https://x", "https://x/\r\ny"]}, "adapters[0].urls", "control character"),
         ({"name": "a", "image": "i", "strength": "2"}, "adapters[0].strength", "from 0 to 1"),
         ({"name": "a", "image": "i", "strength": 0.5}, "adapters[0].strength", "as text"),
         ({"name": "a", "image": "i", "strength": "nan"}, "adapters[0].strength", "from 0 to 1"),
@@ -73,6 +76,10 @@ def test_one_that_is_put_by_itself_has_the_name_of_its_path() -> None:
     assert parse_one(b'{"path": "/a"}', "pirate") == {"name": "pirate", "path": "/a"}
     with pytest.raises(InvalidSetError, match="Make them the same"):
         parse_one(b'{"name": "other", "path": "/a"}', "pirate")
+
+
+def test_a_folder_may_have_a_name_in_any_script() -> None:
+    assert parse_one('{"path": "/モデル/é 🦜"}', "a")["path"] == "/モデル/é 🦜"
 
 
 def test_the_higher_generation_holds() -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from kaito.runtime.adapters.folders import adapter_folders
+from kaito.runtime.adapters.folders import adapter_folders, to_follow
 
 
 def names(root: Path, *before: str) -> list[str]:
@@ -32,3 +32,7 @@ def test_a_directory_that_cannot_be_read_is_as_it_was_before(
 
     monkeypatch.setattr("os.scandir", fail)
     assert names(tmp_path, "a") == still
+
+
+def test_of_a_root_that_cannot_be_looked_at_the_folder_above_is_followed(tmp_path: Path) -> None:
+    assert to_follow([tmp_path / ("x" * 300) / "adapters", None], [tmp_path / "a"]) == [tmp_path, tmp_path / "a"]

@@ -1,11 +1,12 @@
 """What is wanted is followed on a real file system: by the kernel's events, no sleeps."""
 
 import asyncio
+import errno
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -160,6 +161,28 @@ async def test_a_memory_that_cannot_be_read_is_none(places: Places, content: str
     (root(places) / "a").mkdir()
     async with following(places) as (_, seen):
         await seen.until("a")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ESTALE, "stale"), ValueError("embedded null byte")])
+async def test_after_a_look_that_failed_what_is_wanted_is_followed_on(
+    places: Places, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    failed = asyncio.Event()
+
+    def fail(*_: object) -> NoReturn:
+        failed.set()
+        raise error
+
+    async with following(places) as (follower, seen):
+        await follower.put_single(WantedAdapter(name="a", path="/a"))
+        await seen.until("a")
+        with monkeypatch.context() as patched:
+            patched.setattr("kaito.runtime.adapters.follower.merge", fail)
+            await follower.put_single(WantedAdapter(name="b", path="/b"))
+            await failed.wait()
+        assert set(seen.merged.wanted) == {"a"}
+        await follower.put_single(WantedAdapter(name="c", path="/c"))
+        await seen.until("a", "b", "c")
 
 
 async def test_names_that_the_engine_has_taken_are_refused_from_then_on(places: Places) -> None:
