@@ -121,8 +121,8 @@ class Follower:
     async def run(self) -> None:
         """Follow until cancelled."""
         self._events.start()
-        self._events.follow(to_follow(self._roots, ()))
         try:
+            await asyncio.to_thread(self._follow, ())
             while True:
                 self._changed.clear()
                 seconds = self._until_next_look() if await self._could_look() else BLIND_LOOK_SECONDS
@@ -158,7 +158,7 @@ class Follower:
         directory = self._places.directory
         paths = [Path(each["path"]) for each in self._asked() if "path" in each]
         folders = await asyncio.to_thread(adapter_folders, directory, self._folders)
-        self._events.follow(to_follow(self._roots, (*folders, *paths)))
+        await asyncio.to_thread(self._follow, (*folders, *paths))
         self._folders = await asyncio.to_thread(adapter_folders, directory, folders)
         from_directory = await asyncio.to_thread(directory_wants, self._folders)
         merged = merge(self.adapter_set, self.single, from_directory, self._taken)
@@ -169,6 +169,13 @@ class Follower:
         )
         wanted = self._lingering.keep({each.name: each for each in marked}, self._clock())
         self._want(replace(merged, wanted=wanted))
+
+    def _follow(self, folders: Iterable[Path]) -> None:
+        """Have the kernel tell of changes. In a thread: a network's file system may hold it until its server is back.
+
+        Should that outlast `stop`, the kernel refuses: there is no instance to follow with any more.
+        """
+        self._events.follow(to_follow(self._roots, folders))
 
     @property
     def _roots(self) -> tuple[Path | None, ...]:

@@ -176,10 +176,10 @@ class AdapterManager:
         try:
             following = await (self._prepared(state) if step == "prepare" else self._load(state))
         except AdapterError as error:
-            following = self._failed(state, error)
+            following = await self._failed(state, error)
         except Exception as error:  # noqa: BLE001 - one adapter never ends the others
             _log.exception("an adapter could not be brought on", name=state.name, step=step)
-            following = self._failed(state, AdapterError("LoadFailed", f"{type(error).__name__}: {error}"))
+            following = await self._failed(state, AdapterError("LoadFailed", f"{type(error).__name__}: {error}"))
         now = self._tracked.get(state.name)
         if now is not None and now.busy == step and now.wants_the_same(state):
             self._tracked[state.name] = following(now)
@@ -218,11 +218,11 @@ class AdapterManager:
 
         return take_over
 
-    def _failed(self, state: Tracked, error: AdapterError) -> Callable[[Tracked], Tracked]:
+    async def _failed(self, state: Tracked, error: AdapterError) -> Callable[[Tracked], Tracked]:
         """Return what an error makes of an adapter. A folder that is being written has not failed yet."""
         wanted = state.wanted
         if wanted is not None and wanted.mark and error.reason in _MAY_BE_WRITTEN:
-            folder = look(Path(wanted.spec["path"]))
+            folder = await asyncio.to_thread(look, Path(wanted.spec["path"]))
             if folder.mark != wanted.mark or abs(self._wall() - folder.changed) < SETTLE_SECONDS:
                 again = self._clock() + LOOK_AGAIN_SECONDS
                 return lambda now: now.unsettled(f"Its files are still being written: {error}", again)

@@ -3,7 +3,8 @@
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import pytest
 
 from kaito.contracts import AdapterSetInForce, WantedAdapter
 from kaito.runtime.adapters.adapter_set import parse_set
+from kaito.runtime.adapters.folders import adapter_folders, directory_wants, look, to_follow
 from kaito.runtime.adapters.follower import Follower, OlderGenerationError, Places
 from kaito.runtime.adapters.inotify import FolderEvents
 from kaito.runtime.adapters.wanted import Merged
@@ -183,6 +185,27 @@ async def test_after_a_look_that_failed_what_is_wanted_is_followed_on(
         assert set(seen.merged.wanted) == {"a"}
         await follower.put_single(WantedAdapter(name="c", path="/c"))
         await seen.until("a", "b", "c")
+
+
+async def test_no_file_system_holds_the_loop(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: set[threading.Thread] = set()
+
+    def noted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*args: Any) -> Any:
+            looked.add(threading.current_thread())
+            return work(*args)
+
+        return note
+
+    for each in (adapter_folders, directory_wants, look, to_follow):
+        monkeypatch.setattr(f"kaito.runtime.adapters.follower.{each.__name__}", noted(each))
+    monkeypatch.setattr(FolderEvents, "follow", noted(FolderEvents.follow))
+    (root(places) / "a").mkdir()
+    async with following(places) as (follower, seen):
+        await follower.put_single(WantedAdapter(name="b", path="/b"))
+        await seen.until("a", "b")
+    assert looked
+    assert threading.current_thread() not in looked
 
 
 async def test_names_that_the_engine_has_taken_are_refused_from_then_on(places: Places) -> None:

@@ -1,6 +1,7 @@
 """The manager's driver, with an engine and a preparation of the test's own: no file, no second passes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from kaito.contracts import AdapterPhase, AdapterStatus
 from kaito.runtime.adapters.decide import Prepared
 from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.folders import Folder
 from kaito.runtime.adapters.manager import AdapterManager, Changes
 from kaito.runtime.adapters.names import Names
 from kaito.runtime.adapters.wanted import Merged, Refused, Wanted
@@ -174,6 +176,22 @@ async def test_a_bad_one_touches_nobody_else() -> None:
             "taken": ("Failed", "NameTaken"),
         }
         assert world.engine.asked() == {"good": "good good1", "ws": "good good1"}
+
+
+async def test_a_folder_that_cannot_be_used_is_looked_at_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[threading.Thread] = []
+
+    def look(path: Path) -> Folder:
+        looked.append(threading.current_thread())
+        return Folder(path, "mark", changed=-100.0)
+
+    monkeypatch.setattr("kaito.runtime.adapters.manager.look", look)
+    async with a_world() as world:
+        world.errors["a"] = BAD
+        world.manager.want(Merged({"a": Wanted("a", "directory", {"path": "/", "version": 1}, mark="mark")}))
+        assert await world.settled() == {"a": ("Failed", "WeightsInvalid")}
+    assert len(looked) == 1
+    assert threading.current_thread() not in looked
 
 
 async def test_a_bad_new_version_leaves_the_good_old_one_served() -> None:
