@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from kaito.runtime.adapters.adapter_set import InvalidSetError, parse_set
+from kaito.runtime.adapters.check.files import CONFIG_FILE, open_plain
 from kaito.runtime.adapters.check.peft_config import LONGEST_CONFIG, parse_config
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.folders import adapter_folders
+from kaito.runtime.adapters.store.copying import inside
 
 
 def ranks_found(directory: Path | None, set_file: Path | None) -> tuple[int, ...]:
@@ -16,9 +18,9 @@ def ranks_found(directory: Path | None, set_file: Path | None) -> tuple[int, ...
 
 def _rank(folder: Path) -> int:
     try:
-        with (folder / "adapter_config.json").open("rb") as file:
+        with open_plain(inside(folder / CONFIG_FILE, folder.resolve())) as file:
             return parse_config(file.read(LONGEST_CONFIG)).largest_rank
-    except (OSError, AdapterError):
+    except (OSError, RuntimeError, AdapterError):  # RuntimeError: a link that leads to itself
         return 0
 
 

@@ -27,7 +27,7 @@ def copy_adapter(source: Path, target: Path, *, within: Path, largest_bytes: int
     seen: list[tuple[Path, os.stat_result]] = []
     with disk_full_is_told():
         for name in FILES:
-            path = _inside(source / name, root)
+            path = inside(source / name, root)
             with open_plain(path) as file, (target / name).open("xb") as copy:
                 before = os.fstat(file.fileno())
                 if before.st_size > left:
@@ -52,8 +52,8 @@ def disk_full_is_told() -> Iterator[None]:
         raise
 
 
-def _inside(path: Path, root: Path) -> Path:
-    """Return where a path leads. Raises AdapterError when that is outside `root`."""
+def inside(path: Path, root: Path) -> Path:
+    """Return where a path leads. Raises AdapterError when that is outside `root`, which is resolved already."""
     try:
         resolved = path.resolve(strict=True)
     except FileNotFoundError:
