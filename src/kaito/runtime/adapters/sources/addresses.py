@@ -1,7 +1,8 @@
 """Which addresses may be asked: a URL that a user wrote must not reach what only the server can.
 
-A name is resolved once; the connection goes to the addresses that were looked at. Written addresses in odd forms
-(decimal, octal) reach the resolver as names and are judged by what they stand for.
+A name is resolved once; the connection goes to the addresses that were looked at. Written addresses in odd forms of
+digits and dots (127.1, 2130706433) are refused with their URL, since an HTTP client may take them past the resolver;
+those with letters (0x7f000001) reach it as names and are judged by what they stand for.
 """
 
 import ipaddress

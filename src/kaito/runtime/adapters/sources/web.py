@@ -2,7 +2,7 @@
 
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -93,8 +93,14 @@ def check_url(url: URL, *, private: bool) -> None:
         raise AdapterError("SourceNotAllowed", f"{shown(url)}: only http:// and https:// are fetched.")
     if url.user is not None or url.password is not None:
         raise AdapterError("SourceNotAllowed", f"{shown(url)}: a URL must not hold a user name or a password.")
-    with suppress(ValueError):  # a name: judged when it is resolved
-        check_address(url.host, str(ip_address(url.host.partition("%")[0])), private=private)
+    try:
+        address = ip_address(url.host.partition("%")[0])
+    except ValueError:
+        if url.host.replace(".", "").isdigit():
+            said = f"{url.host} is an address in a form that is not asked. Write it as four numbers with dots."
+            raise AdapterError("SourceNotAllowed", said) from None
+        return  # a name: judged when it is resolved
+    check_address(url.host, str(address), private=private)
 
 
 def proxy_of(url: URL) -> str | None:

@@ -89,6 +89,12 @@ def test_the_machines_own_identity_is_never_asked_for(address: str) -> None:
         "http://[::ffff:169.254.169.254]/",
         "http://[fd00:ec2::254]/",
         "http://127.0.0.1:8080/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0177.0.0.1/",
+        "http://127.0.0.1./",
+        "http://0/",
+        "http://\uff11\uff12\uff17.1/",
         "/etc/passwd",
     ],
 )
@@ -97,6 +103,11 @@ def test_what_the_text_of_a_url_tells_is_refused_before_anything_is_asked(text: 
         check_url(URL(text), private=False)
     assert caught.value.reason == "SourceNotAllowed"
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "registry.example", "4.example", "1e100.net", "2130706433.example"])
+def test_the_text_of_a_public_host_tells_nothing_against_it(host: str) -> None:
+    check_url(URL(f"https://{host}/"), private=False)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "0"])
