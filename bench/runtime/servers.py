@@ -26,7 +26,6 @@ MODEL: Final = "base"
 PLAIN: Final = {"VLLM_PLUGINS": "lora_filesystem_resolver"}
 """vLLM loads the plugins of every package that is installed: ours, which corrects its CPU kernels, is left out."""
 
-STEPS: Final = "vllm:iteration_tokens_total_count"
 TOKEN: Final = "bench"
 
 
@@ -101,9 +100,13 @@ class Server:
 
     def engine_steps(self) -> float:
         """Return how often the engine has computed so far: requests that do not keep step cost more steps."""
+        return self.metric("vllm:iteration_tokens_total_count")
+
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric's samples."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(STEPS))
+        return sum(float(line.split()[-1]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
 
     def memory_mib(self) -> dict[str, float]:
         """Return the memory of all its processes."""

@@ -41,7 +41,8 @@ def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iter
                     adapters.delete(name)
                     adapters.gone(name)
                 seconds, end = time.monotonic() - begin, server.memory_mib()
-                served = {model["id"] for model in server.ask("/v1/models")[1]["data"] if model.get("parent")}
+                models = server.ask("/v1/models")[1]["data"]  # each adapter twice: as it is named, and name@digest
+                served = {model["id"].partition("@")[0] for model in models if model.get("parent")}
                 yield Run(
                     peer,
                     1,
@@ -52,6 +53,7 @@ def run(device: Device, shape: Shape, peers: Sequence[str], rounds: int) -> Iter
                         "RSS MiB after": end["RSS"],
                         "RSS growth %": 100 * (end["RSS"] / warm["RSS"] - 1),
                         "adapters not wanted, or missing": len(served ^ {KEPT}) + len(adapters.names() ^ {KEPT}),
+                        "adapters in the engine": server.metric("kaito_runtime_engine_adapters"),
                     },
                 )
 
@@ -62,6 +64,7 @@ def verdicts(found: Medians) -> list[Verdict]:
     return [
         at_most("RSS grows by at most 1 %", own.get("RSS growth %"), 1, " %"),
         at_most("what is served is what is wanted (difference)", own.get("adapters not wanted, or missing"), 0),
+        at_most("the engine holds the one that stays, and no other", own.get("adapters in the engine"), 1),
     ]
 
 
