@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from kaito.contracts import AdapterReason
@@ -37,6 +38,8 @@ class Patience:
     """Longest silence of a server."""
     slowest: int = 1024
     """Bytes a second that a server sends at least, over the time of a stall: who sends drop by drop stalls too."""
+    document: float = 60.0
+    """Longest that a manifest or a token takes, from the question to its last byte."""
     attempts: int = 4
     pause: float = 0.5
     """Before the second attempt; doubled for each further one, and jittered."""
@@ -49,6 +52,16 @@ class TransientError(AdapterError):
 
     def __init__(self, reason: AdapterReason, message: str) -> None:
         super().__init__(reason, message, passes=True)
+
+
+@asynccontextmanager
+async def ends_within(seconds: float, what: str) -> AsyncIterator[None]:
+    """End the block, which waits for `what`, after `seconds` at the latest. Raises TransientError then."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TransientError("SourceUnreachable", f"{what} did not come within {seconds:g} seconds.") from None
 
 
 Progress = Callable[[int, int], None]

@@ -36,6 +36,7 @@ class Web:
     direct: aiohttp.ClientSession
     proxied: aiohttp.ClientSession
     private: bool
+    patience: Patience
 
     @classmethod
     @asynccontextmanager
@@ -50,7 +51,7 @@ class Web:
             aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **options) as direct,
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), **options) as proxied,
         ):
-            yield cls(direct, proxied, private)
+            yield cls(direct, proxied, private, patience)
 
     @asynccontextmanager
     async def request(

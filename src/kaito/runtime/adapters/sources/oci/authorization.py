@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from kaito.runtime.adapters.failure import AdapterError
+from kaito.runtime.adapters.sources.limits import ends_within
 from kaito.runtime.adapters.sources.oci.credentials import Credential
 from kaito.runtime.adapters.sources.web import Web
 
@@ -85,7 +86,7 @@ class Authorization:
             if by and by.username:
                 headers["Authorization"] = _basic(by)
             request = self._web.request(realm.update_query(query), headers)
-        async with request as response:
+        async with ends_within(self._web.patience.document, f"A token of {realm.host}"), request as response:
             if response.status in {400, 401, 403}:
                 return ""
             if response.status != 200:

@@ -15,7 +15,7 @@ import aiohttp
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources.answers import refused
 from kaito.runtime.adapters.sources.download import Item
-from kaito.runtime.adapters.sources.limits import Limits, Patience, TransientError
+from kaito.runtime.adapters.sources.limits import Limits, Patience, TransientError, ends_within
 from kaito.runtime.adapters.sources.oci import manifest
 from kaito.runtime.adapters.sources.oci.authorization import Authorization
 from kaito.runtime.adapters.sources.oci.credentials import Keys
@@ -68,15 +68,18 @@ class Registry:
     async def _document(self, version: str, digest: str, limits: Limits, patience: Patience) -> bytes:
         for _ in range(patience.attempts - 1):
             try:
-                return await self._read(version, digest, limits)
+                return await self._read(version, digest, limits, patience)
             except TransientError:
                 await patience.sleep(patience.pause)
-        return await self._read(version, digest, limits)
+        return await self._read(version, digest, limits, patience)
 
-    async def _read(self, version: str, digest: str, limits: Limits) -> bytes:
+    async def _read(self, version: str, digest: str, limits: Limits, patience: Patience) -> bytes:
         what = str(self._reference)
         body = bytearray()
-        async with self._get(f"manifests/{version}", {"Accept": manifest.ACCEPT}) as response:
+        async with (
+            ends_within(patience.document, f"The manifest of {what}"),
+            self._get(f"manifests/{version}", {"Accept": manifest.ACCEPT}) as response,
+        ):
             if response.status != 200:
                 raise refused(response.status, what, remedy=self._remedy)
             async for chunk in response.content.iter_any():

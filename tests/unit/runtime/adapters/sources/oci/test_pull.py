@@ -6,6 +6,7 @@ import json
 import tarfile
 from base64 import b64encode
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -359,6 +360,24 @@ async def test_a_token_may_come_in_pieces(registry: Registry) -> None:
     await registry.pull()
     assert registry.files == FILES
     assert registry.server.seen[-1].headers["Authorization"] == "Bearer " + "t" * 3000
+
+
+@pytest.mark.parametrize("document", ["The manifest", "A token"])
+async def test_a_manifest_or_a_token_that_comes_drop_by_drop_is_given_up(registry: Registry, document: str) -> None:
+    patience = replace(registry.place.patience, stall=10, document=0.2, attempts=1)
+    registry.place = replace(registry.place, patience=patience)
+    registry.add(tar(BOTH))
+    drops = in_pieces(*[b" "] * 100)
+    if document == "A token":
+        blob = next(path for path in registry.server.files if "/blobs/" in path)
+        challenge = f'Bearer realm="{registry.server.url}/token"'
+        registry.server.troubles = {blob: [status(401, WWW_Authenticate=challenge)], "/token": [drops]}
+    else:
+        registry.server.troubles["/v2/team/a/manifests/v1"] = [drops]
+    reason, passes, message = await registry.refused()
+    assert (reason, passes) == ("SourceUnreachable", True)
+    assert message.startswith(f"{document} of ")
+    assert message.endswith("did not come within 0.2 seconds.")
 
 
 async def test_a_token_server_at_the_clouds_own_address_is_not_asked(registry: Registry) -> None:
