@@ -76,6 +76,12 @@ LORA_RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 LARGEST_LORA_RANK: Final = LORA_RANKS[-1]
 """A higher rank cannot be served at all."""
 
+STRENGTH: Final = "^(0|1|0?[.][0-9]+|1[.]0+)$"
+"""An adapter's strength as text, in a pattern that RE2 and Rust's regex read as Python does."""
+
+LONGEST_STRENGTH: Final = 32
+"""Characters of it: every double that a program prints without an exponent has room."""
+
 AdapterPhase = Literal["Pending", "Pulling", "Validating", "Loading", "Ready", "Failed", "Draining"]
 """Where an adapter is on its way. `Failed` with a reason that passes (`SourceUnreachable`) is tried again."""
 
@@ -119,7 +125,7 @@ class WantedAdapter(TypedDict, total=False):
     digest: str
     """`sha256:…` of the adapter as the status shows it; another content is refused."""
     strength: str
-    """Factor from 0 to 1 on its effect, as text; absent: 1."""
+    """Factor from 0 to 1 on its effect, as text in the form of `STRENGTH`; absent: 1."""
     aliases: list[str]
 
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from kaito.api.fields import Name, Rule, rules
-from kaito.api.formats import OBJECT_NAME, STRENGTH, Image, SecretName, Url, matches
+from kaito.api.formats import OBJECT_NAME, Image, SecretName, Url, matches
 from kaito.api.meta import SpecModel
 from kaito.api.volume import Volume
+from kaito.contracts import LONGEST_STRENGTH, STRENGTH
 
 SecretNames = Annotated[tuple[SecretName, ...], Field(max_length=16)]
 
@@ -82,7 +83,10 @@ class AdapterSpec(SpecModel):
     strength: (
         Annotated[
             str,
-            Field(max_length=16, json_schema_extra=matches(STRENGTH, 'must be a number from 0 to 1 as text, as "0.5"')),
+            Field(
+                max_length=LONGEST_STRENGTH,
+                json_schema_extra=matches(STRENGTH, 'must be a number from 0 to 1 as text, as "0.5"'),
+            ),
         ]
         | None
     ) = None

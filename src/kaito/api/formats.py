@@ -38,7 +38,6 @@ DRIVER: Final = "^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z
 """A DNS-1123 subdomain, whatever the case: the name of a CSI driver."""
 
 URL: Final = "^https?://[-_.A-Za-z0-9]+(:[0-9]+)?([/?][!-~]*)?$"
-STRENGTH: Final = "^(0|1|0?[.][0-9]+|1[.]0+)$"
 MIG_PROFILE: Final = "^[1-9]g[.][1-9][0-9]*gb$"
 METHOD: Final = "^[Qq]?[Ll][Oo][Rr][Aa]$"
 

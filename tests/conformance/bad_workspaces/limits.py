@@ -41,7 +41,7 @@ LIMITS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "an adapter without a strength": ("adapters", {"inference.adapters[0]": {"source": {"name": "a", "image": "a"}}}),
     **{
         f"a strength of {strength}": ("adapters", {"inference.adapters[0].strength": strength})
-        for strength in ("0", "1", "0.0", "1.0", ".5", "0.33333333333333")
+        for strength in ("0", "1", "0.0", "1.0", ".5", "0.6666666666666666", "0." + "3" * 30)
     },
     **{
         f"the image {image[:60]}": ("adapters", {f"{_SOURCE}.image": image})

@@ -199,7 +199,7 @@ ADAPTER_ROWS: Final = [
         a_space=" 0.5",
     ),
     *types("adapters", STRENGTH, "string", a_number=0.5, one=1, a_list=["0.5"]),
-    *rows("adapters", STRENGTH, "may not be more than 16", LONG, too_exact="0." + "3" * 15),
+    *rows("adapters", STRENGTH, "may not be more than 32", LONG, too_exact="0." + "3" * 31),
 ]
 
 TEMPLATES: Final = [

@@ -5,13 +5,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from kaito.contracts import CONTRACT_VERSION, AdapterReason, AdapterSet, WantedAdapter
+from kaito.contracts import (
+    CONTRACT_VERSION,
+    LONGEST_STRENGTH,
+    STRENGTH,
+    AdapterReason,
+    AdapterSet,
+    WantedAdapter,
+)
 
 MOST_ADAPTERS = 256
 """Adapters of one set. A Workspace has ten at most; who writes the file by hand may want more."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_STRENGTH = re.compile(r"0(\.\d{1,6})?|1(\.0{1,6})?|\.\d{1,6}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SOURCES = ("image", "urls", "hub", "path")
@@ -88,9 +94,7 @@ def check_wanted(entry: Any, place: str) -> WantedAdapter:
             place or "name", f"has {len(given)} sources.", f"Give exactly one of {', '.join(_SOURCES)}."
         )
     _check_source(entry, given[0], prefix)
-    strength = entry.get("strength")
-    if strength is not None and not (isinstance(strength, str) and _STRENGTH.fullmatch(strength)):
-        raise InvalidSetError(f"{prefix}strength", f"is {strength!r}.", 'Give a number from 0 to 1 as text, as "0.5".')
+    _check_strength(entry.get("strength"), f"{prefix}strength")
     digest = entry.get("digest")
     if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
         raise InvalidSetError(f"{prefix}digest", f"is {digest!r}.", "Give sha256: and 64 digits, as the status shows.")
@@ -135,6 +139,16 @@ def _check_source(entry: Mapping[str, Any], source: str, prefix: str) -> None:
         raise InvalidSetError(f"{prefix}{source}", what, "Give text that can be printed.")
     if source == "path" and not value.startswith("/"):
         raise InvalidSetError(f"{prefix}path", f"{value!r} is not absolute.", "Give the whole path of a folder.")
+
+
+def _check_strength(strength: object, place: str) -> None:
+    if strength is None:
+        return
+    how = 'Give a number from 0 to 1 as text, as "0.5".'
+    if not isinstance(strength, str) or not re.fullmatch(STRENGTH, strength):
+        raise InvalidSetError(place, f"is {strength!r:.100}.", how)
+    if len(strength) > LONGEST_STRENGTH:
+        raise InvalidSetError(place, f"has {len(strength)} characters.", f"{LONGEST_STRENGTH} are read. {how}")
 
 
 def _check_name(name: object, place: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from kaito.contracts import AdapterReason, AdapterSet, WantedAdapter
@@ -39,8 +40,9 @@ class Wanted:
 
     @property
     def strength(self) -> str:
-        """Factor on its effect, as text in its shortest form."""
-        return f"{float(self.spec.get('strength') or 1):g}"
+        """Factor on its effect, as the shortest text that is the same number: two numbers never look alike."""
+        number = float(self.spec.get("strength") or 1)
+        return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
     @property
     def digest(self) -> str:

@@ -24,6 +24,12 @@ def test_a_whole_set_is_read() -> None:
     assert [each["name"] for each in read["adapters"]] == ["pirate", "b", "c"]
 
 
+@pytest.mark.parametrize("strength", ["0", "1", ".5", "0.25", "1.0000000", "0.6666666666666666", "0." + "3" * 30])
+def test_every_strength_that_a_workspace_may_have_is_read(strength: str) -> None:
+    [read] = a_set({"name": "a", "image": "i", "strength": strength})["adapters"]
+    assert read["strength"] == strength
+
+
 @pytest.mark.parametrize(
     ("entry", "field", "says"),
     [
@@ -40,6 +46,8 @@ def test_a_whole_set_is_read() -> None:
         ({"name": "a", "image": "i", "strength": "2"}, "adapters[0].strength", "from 0 to 1"),
         ({"name": "a", "image": "i", "strength": 0.5}, "adapters[0].strength", "as text"),
         ({"name": "a", "image": "i", "strength": "nan"}, "adapters[0].strength", "from 0 to 1"),
+        ({"name": "a", "image": "i", "strength": "0.\u0665"}, "adapters[0].strength", "from 0 to 1"),
+        ({"name": "a", "image": "i", "strength": "0." + "3" * 31}, "adapters[0].strength", "33 characters"),
         ({"name": "a", "image": "i", "digest": "abc"}, "adapters[0].digest", "64 digits"),
         ({"name": "a", "image": "i", "aliases": "b"}, "adapters[0].aliases", "list of names"),
         ({"name": "a", "image": "i", "aliases": ["a"]}, "adapters[0].aliases", "already"),

@@ -62,6 +62,12 @@ def test_another_strength_or_content_is_something_new_and_another_alias_is_not()
     assert not one.same_content(Wanted("a", "set", {"name": "a", "path": "/a"}, mark="2"))
 
 
-@pytest.mark.parametrize(("text", "shown"), [("1.0", "1"), ("0.50", "0.5"), (".5", "0.5"), ("0", "0"), (None, "1")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1.0", "1"), ("0.50", "0.5"), (".5", "0.5"), ("0", "0"), ("0.000", "0"), (None, "1"),
+        ("0.33333331", "0.33333331"), ("0.6666666666666666", "0.6666666666666666"), ("0.00000010", "0.0000001"),
+    ],
+)  # fmt: skip
 def test_one_strength_has_one_spelling(text: str | None, shown: str) -> None:
     assert Wanted("a", "set", {"strength": text}).strength == shown

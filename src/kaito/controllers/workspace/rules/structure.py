@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from kaito.api import DataSource, InferenceSpec, Workspace
-from kaito.api.formats import OBJECT_NAME, STRENGTH, WORKSPACE_NAME
+from kaito.api.formats import OBJECT_NAME, WORKSPACE_NAME
 from kaito.api.workspace import HEADLESS, NAME_LENGTH
+from kaito.contracts import STRENGTH
 from kaito.controllers.workspace.reasons import Reason
 from kaito.controllers.workspace.rules.finding import Finding
 
