@@ -146,7 +146,8 @@ def adapter_set_digest(adapter_set: Mapping[str, Any]) -> str:
 class AdapterStatus(TypedDict):
     """One adapter as the server sees it; the Workspace's own name stands for all of them together.
 
-    Absent fields are not known yet. `seconds` is how long it took from being wanted to being served.
+    Absent fields are not known yet. `seconds` is how long it took from being wanted to being served. `pulledBytes` of
+    `totalBytes` have come: in answers of `ADAPTER_SET_ROUTE` alone, while it is pulled.
     """
 
     name: str
@@ -158,6 +159,8 @@ class AdapterStatus(TypedDict):
     rank: NotRequired[int]
     strength: NotRequired[str]
     seconds: NotRequired[float]
+    pulledBytes: NotRequired[int]
+    totalBytes: NotRequired[int]
 
 
 class AdapterSetInForce(TypedDict):

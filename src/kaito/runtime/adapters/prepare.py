@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from kaito.runtime.adapters.known import KnownContent
 from kaito.runtime.adapters.sources import LocalFolder, Place, Source, fetch, source_of
 from kaito.runtime.adapters.store import AdapterStore, StoredAdapter
 from kaito.runtime.adapters.wanted import Wanted
+from kaito.runtime.status.pulls import AdapterPulls
 
 _log = structlog.get_logger("kaito.runtime.adapters")
 
@@ -31,7 +32,7 @@ class Preparation:
     """Prepares adapters for one base model. Files are copied and read on the threads of `workers` only.
 
     `place` is told a staging folder, and says what a fetch into it may do; `known` is what was fetched
-    before this start.
+    before this start; `pulls` shows how far each fetch is.
     """
 
     store: AdapterStore
@@ -39,6 +40,7 @@ class Preparation:
     workers: Executor
     place: Callable[[Path], Place]
     known: KnownContent
+    pulls: AdapterPulls = field(default_factory=AdapterPulls)
 
     async def __call__(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
         """Return what may be loaded; `say` is told each phase that begins. Raises AdapterError."""
@@ -62,7 +64,8 @@ class Preparation:
             staging = self.store.staging()
             folder = await self._run(staging.__enter__)
             stack.push_async_callback(self._run, lambda: staging.__exit__(None, None, None))
-            fetched = await fetch(source, self.place(folder))
+            with self.pulls.begin(wanted.name) as came:
+                fetched = await fetch(source, replace(self.place(folder), progress=came))
             say("Validating")
             if fetched.folder == folder:
                 return await self._run(lambda: self._checked(wanted, folder))

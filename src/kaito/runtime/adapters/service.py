@@ -50,6 +50,7 @@ class AdapterService:
     ) -> None:
         self._board = board
         self._places = places
+        self._pulls = metrics.pulls
         self._workers = ThreadPoolExecutor(WORKERS, "kaito-adapters")
         self._in_force: AdapterSetInForce | None = None
         self._statuses: tuple[AdapterStatus, ...] = ()
@@ -63,7 +64,8 @@ class AdapterService:
     async def start(self, base: ServedBase) -> None:
         """Begin to follow what is wanted, for this base model. Raises OSError when the store cannot be written to."""
         store = await asyncio.to_thread(AdapterStore, self._places.store / "store", ADAPTER_STORE_BYTES)
-        prepare = Preparation(store, base, self._workers, self._place, KnownContent(self._places.store))
+        known = KnownContent(self._places.store)
+        prepare = Preparation(store, base, self._workers, self._place, known, self._pulls)
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._manager.run(prepare, store.keep), name="adapters"),
@@ -114,8 +116,8 @@ class AdapterService:
 
     @property
     def statuses(self) -> tuple[AdapterStatus, ...]:
-        """Every adapter's state."""
-        return self._statuses
+        """Every adapter's state, with the bytes of those that are being pulled."""
+        return tuple(self._pulls.shown_in(status) for status in self._statuses)
 
     async def put_set(self, adapter_set: AdapterSet) -> None:
         """See `Follower.put_set`."""

@@ -3,15 +3,18 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kaito.contracts import AdapterReason
+from kaito.runtime.status.pulls import AdapterPulls
 
 _SECONDS = (0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 """A swap from a local disk is at the lower end; a pull of gigabytes at the upper."""
 
 
 class AdapterMetrics:
-    """Counts loads, swaps and failures, and says what the engine holds."""
+    """Counts loads, swaps and failures, and says what the engine holds. `pulls`: those under way."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.pulls = AdapterPulls()
+        registry.register(self.pulls)
         self._seconds = Histogram(
             "kaito_runtime_adapter_load_seconds",
             "Seconds from an adapter's being wanted to its being served.",

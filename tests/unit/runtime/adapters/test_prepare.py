@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kaito.contracts import AdapterPhase
+from kaito.contracts import AdapterPhase, AdapterStatus
 from kaito.runtime.adapters.check import read_base
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.known import KnownContent
@@ -129,3 +129,22 @@ async def test_what_came_from_a_source_before_is_served_while_it_cannot_be_reach
     for other in ({"image": "registry.example/b:1"}, {**image.spec, "imagePullSecrets": ["other"]}):
         with pytest.raises(AdapterError):
             await prepare(Wanted("a", "set", other), silent)
+
+
+async def test_how_far_a_pull_is_is_shown_until_its_files_are_checked(
+    prepare: Preparation, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulling = AdapterStatus(name="a", state="Pulling", reason="", message="")
+    seen: list[AdapterStatus] = []
+
+    def look() -> None:
+        seen.append(prepare.pulls.shown_in(pulling))
+
+    async def fetch(source: Source, place: Place) -> Fetched:
+        place.progress(3, 12)
+        look()
+        return Fetched(folder)
+
+    monkeypatch.setattr("kaito.runtime.adapters.prepare.fetch", fetch)
+    await prepare(Wanted("a", "set", {"image": "registry.example/a:1"}), lambda phase: look())
+    assert seen == [{**pulling, "pulledBytes": 3, "totalBytes": 12}, pulling]
