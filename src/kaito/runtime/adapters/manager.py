@@ -15,6 +15,7 @@ from kaito.runtime.adapters.decide import Prepared, Served, Tracked
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.folders import look
 from kaito.runtime.adapters.names import Names, names
+from kaito.runtime.adapters.pulling import Pulling
 from kaito.runtime.adapters.sizing import slot_rank
 from kaito.runtime.adapters.wanted import Merged, Refused, Wanted
 
@@ -90,6 +91,7 @@ class AdapterManager:
         self._wall = wall
         self._wanted = Merged({})
         self._tracked: dict[str, Tracked] = {}
+        self._pulling = Pulling()
         self._engine: Engine | None = None
         self._loaded: dict[int, Prepared] = {}
         self._leaving: set[int] = set()
@@ -133,12 +135,15 @@ class AdapterManager:
                 await self._wait()
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> None:
-        """Start what is due, have the names follow, and let go what has none any more."""
+        """Start what is due, end what is not wanted, have the names follow, and let go what has none any more."""
         now = self._clock()
         self._tracked = decide.follow_together(self._tracked, self._wanted.wanted, self._workspace, now)
+        self._pulling.end_unwanted(self._tracked)
         for name, step in decide.steps(self._tracked, now, engine=self._engine is not None):
             state = self._tracked[name] = self._tracked[name].begin(step)
-            tasks.create_task(self._take(state, step), name=f"{step} {name}")
+            task = tasks.create_task(self._take(state, step), name=f"{step} {name}")
+            if step == "prepare" and state.wanted is not None and state.wanted.remote:
+                self._pulling.add(task, state)
         await self._publish(tasks)
         self._tell()
         await self._keep_what_is_needed()
@@ -230,6 +235,7 @@ class AdapterManager:
         return lambda now: now.failed(error, self._clock())
 
     def _went_on(self, state: Tracked, phase: AdapterPhase) -> None:
+        self._pulling.has_come()
         now = self._tracked.get(state.name)
         if now is not None and now.busy and now.wants_the_same(state) and now.phase not in {phase, "Failed"}:
             self._tracked[state.name] = now.went_on(phase)

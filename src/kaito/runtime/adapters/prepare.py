@@ -1,9 +1,9 @@
 """Brings one adapter from its source into the store, checked: what comes out may be given to the engine."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -60,16 +60,24 @@ class Preparation:
         return prepared
 
     async def _fetched(self, wanted: Wanted, source: Source, say: Callable[[AdapterPhase], None]) -> Prepared:
-        async with AsyncExitStack() as stack:
-            staging = self.store.staging()
-            folder = await self._run(staging.__enter__)
-            stack.push_async_callback(self._run, lambda: staging.__exit__(None, None, None))
+        async with self._staging() as folder:
             with self.pulls.begin(wanted.name) as came:
                 fetched = await fetch(source, replace(self.place(folder), progress=came))
             say("Validating")
             if fetched.folder == folder:
                 return await self._run(lambda: self._checked(wanted, folder))
             return await self._run(lambda: self._from_folder(wanted, fetched.folder))
+
+    @asynccontextmanager
+    async def _staging(self) -> AsyncIterator[Path]:
+        """Give a staging folder; it is gone afterwards, also when this is cancelled while it is being made."""
+        staging = self.store.staging()
+        making = asyncio.ensure_future(self._run(staging.__enter__))
+        try:
+            yield await asyncio.shield(making)
+        finally:
+            await making
+            await self._run(lambda: staging.__exit__(None, None, None))
 
     def _from_folder(self, wanted: Wanted, folder: Path) -> Prepared:
         if not folder.is_dir():

@@ -32,6 +32,9 @@ _log = structlog.get_logger("kaito.runtime.adapters")
 WORKERS = 4
 """Adapters that are checked at one time. The checks read files and little else."""
 
+STOP_SECONDS = 2.0
+"""How long the end waits for threads that unpack or check an adapter."""
+
 
 class AdapterService:
     """Owns the tasks that keep adapters in step. Every method but the constructor runs on the loop that `start` ran on.
@@ -98,10 +101,11 @@ class AdapterService:
         self._manager.detach()
 
     async def stop(self) -> None:
-        """End all tasks."""
+        """End all tasks, as far as threads let them within `STOP_SECONDS`; the process ends soon."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     @property

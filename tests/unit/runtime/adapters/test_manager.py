@@ -67,7 +67,10 @@ class World:
         self.engine = Engine()
         self.errors: dict[str, AdapterError] = {}
         self.rank = 8
+        self.source = {"path": "/"}
+        self.pulls: dict[str, asyncio.Event] = {}
         self.checks: dict[str, asyncio.Event] = {}
+        self.ended: list[str] = []
         self.kept: frozenset[str] = frozenset()
         self.keeps = 0
         self.statuses: tuple[AdapterStatus, ...] = ()
@@ -85,16 +88,21 @@ class World:
 
     async def prepare(self, wanted: Wanted, say: Callable[[AdapterPhase], None]) -> Prepared:
         content = "+".join(part.name for part in wanted.parts) or f"{wanted.name}{wanted.spec['version']}"
-        say("Validating")
-        if content in self.checks:
-            await self.checks[content].wait()
+        try:
+            if content in self.pulls:
+                await self.pulls[content].wait()
+            say("Validating")
+            if content in self.checks:
+                await self.checks[content].wait()
+        finally:
+            self.ended.append(content)
         await asyncio.sleep(0)
         if wanted.name in self.errors:
             raise self.errors[wanted.name]
         return Prepared(f"sha256:{content}", f"/store/{content}", f"sha256:{content}", self.rank, 1)
 
     def want(self, *refused: Refused, **versions: int) -> None:
-        wanted = {name: Wanted(name, "set", {"path": "/", "version": version}) for name, version in versions.items()}
+        wanted = {name: Wanted(name, "set", {**self.source, "version": version}) for name, version in versions.items()}
         self.manager.want(Merged(wanted, refused))
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -109,6 +117,10 @@ class World:
                 await asyncio.sleep(0)
             await self.manager.settled()
         return {status["name"]: (status["state"], status["reason"]) for status in self.statuses}
+
+    async def until_pulling(self, *names: str) -> None:
+        states = dict.fromkeys(names, "Pulling")
+        await self.until(lambda: states.items() <= {each["name"]: each["state"] for each in self.statuses}.items())
 
 
 @asynccontextmanager
@@ -271,6 +283,74 @@ async def test_the_store_is_told_anew_after_what_failed() -> None:
         world.want(a=1)
         await world.settled()
         await world.until(lambda: world.keeps > 0)
+
+
+async def test_a_pull_of_what_is_not_wanted_any_more_ends_at_once_and_no_other() -> None:
+    async with a_world() as world:
+        world.source = {"image": "registry.example/a:1"}
+        world.pulls = {"a1": asyncio.Event(), "b1": asyncio.Event()}
+        world.want(a=1, b=1)
+        await world.until_pulling("a", "b")
+        world.want(b=1)
+        await world.until(lambda: world.ended == ["a1"])
+        assert [(each["name"], each["state"]) for each in world.statuses] == [("b", "Pulling")]
+        world.pulls["b1"].set()
+        assert await world.settled() == {"b": ("Ready", "")}
+
+
+async def test_a_pull_from_a_source_that_was_changed_gives_way_to_the_new_one() -> None:
+    async with a_world() as world:
+        world.source = {"image": "registry.example/a:1"}
+        world.pulls = {"a1": asyncio.Event()}
+        world.want(a=1)
+        await world.until_pulling("a")
+        world.want(a=2)
+        assert await world.settled() == {"a": ("Ready", "")}
+        assert sorted(world.ended) == ["a1", "a2"]
+        assert world.engine.asked()["a"] == "a a2"
+
+
+async def test_a_pull_that_was_wanted_by_another_name_too_goes_on() -> None:
+    async with a_world() as world:
+        spec = {"image": "registry.example/a:1", "version": 1}
+        world.pulls = {"a1": asyncio.Event()}
+        world.manager.want(Merged({"a": Wanted("a", "set", spec)}))
+        await world.until_pulling("a")
+        world.manager.want(Merged({"a": Wanted("a", "api", {**spec, "aliases": ["b"]})}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not world.ended
+        world.pulls["a1"].set()
+        assert await world.settled() == {"a": ("Ready", "")}
+        assert set(world.engine.asked()) == {"a", "b", "ws"}
+
+
+async def test_a_pull_that_is_tried_again_ends_too_when_it_is_not_wanted_any_more() -> None:
+    async with a_world() as world:
+        world.source = {"image": "registry.example/a:1"}
+        world.errors["a"] = AdapterError("SourceUnreachable", "gone.", passes=True)
+        world.want(a=1)
+        assert await world.settled() == {"a": ("Failed", "SourceUnreachable")}
+        world.pulls = {"a1": asyncio.Event()}
+        world.now, world.ended = 60.0, []
+        world.want(a=1)
+        await asyncio.sleep(0.01)
+        world.want()
+        await world.until(lambda: world.ended == ["a1"])
+        assert await world.settled() == {}
+
+
+async def test_what_is_being_checked_is_left_to_its_end() -> None:
+    async with a_world() as world:
+        world.source = {"image": "registry.example/a:1"}
+        world.checks = {"a1": asyncio.Event()}
+        world.want(a=1)
+        await world.until(lambda: any(each["state"] == "Validating" for each in world.statuses))
+        world.want()
+        assert await world.settled() == {}
+        assert not world.ended
+        world.checks["a1"].set()
+        await world.until(lambda: world.ended == ["a1"])
 
 
 async def test_a_storm_of_changes_ends_with_what_was_wanted_last() -> None:

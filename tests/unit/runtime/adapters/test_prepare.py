@@ -3,8 +3,10 @@
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,3 +150,33 @@ async def test_how_far_a_pull_is_is_shown_until_its_files_are_checked(
     monkeypatch.setattr("kaito.runtime.adapters.prepare.fetch", fetch)
     await prepare(Wanted("a", "set", {"image": "registry.example/a:1"}), lambda phase: look())
     assert seen == [{**pulling, "pulledBytes": 3, "totalBytes": 12}, pulling]
+
+
+@pytest.mark.parametrize("moment", ["while its folder is made", "while its files come"])
+async def test_what_is_cancelled_leaves_nothing_in_the_store(
+    prepare: Preparation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    reached = asyncio.Event()
+    loop, staging = asyncio.get_running_loop(), prepare.store.staging
+
+    async def fetch(source: Source, place: Place) -> Fetched:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    @contextmanager
+    def slow() -> Iterator[Path]:
+        with staging() as folder:
+            loop.call_soon_threadsafe(reached.set)
+            time.sleep(0.05)
+            yield folder
+
+    monkeypatch.setattr("kaito.runtime.adapters.prepare.fetch", fetch)
+    if moment == "while its folder is made":
+        monkeypatch.setattr(prepare.store, "staging", slow)
+    task = asyncio.create_task(prepare(Wanted("a", "set", {"image": "registry.example/a:1"}), silent))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not list((tmp_path / "store" / "staging").iterdir())

@@ -64,13 +64,23 @@ async def download(
             await patience.sleep(patience.pause * 2 ** (attempt - 1) * (0.5 + random_fraction()))
         needed_again = False
         try:
-            await asyncio.to_thread(use, partial.path)
+            await _used(use, partial.path)
         except AdapterError as error:
             needed_again = error.passes and bool(item.digest)
             raise
         finally:
             if not needed_again:
                 partial.remove()
+
+
+async def _used(use: Callable[[Path], None], path: Path) -> None:
+    """Call `use` in a thread. Cancelled, it is over when the thread is: what both work on is taken away then."""
+    using = asyncio.ensure_future(asyncio.to_thread(use, path))
+    try:
+        await asyncio.shield(using)
+    except asyncio.CancelledError:
+        await asyncio.wait([using])
+        raise
 
 
 async def _go_on(item: Item, partial: PartialFile, patience: Patience, came: Progress) -> None:

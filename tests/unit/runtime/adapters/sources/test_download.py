@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -38,6 +39,7 @@ class Client:
         self.web, self.server, self.folder, self.patience = web, server, folder, patience
         self.got: list[bytes] = []
         self.progress: list[tuple[int, int]] = []
+        self.some_came = asyncio.Event()
         server.files["/file"] = CONTENT
 
     async def get(self, digest: str = DIGEST, largest: int = len(CONTENT)) -> bytes:
@@ -50,6 +52,7 @@ class Client:
 
     def _came(self, done: int, total: int) -> None:
         self.progress.append((done, total))
+        self.some_came.set()
 
     @property
     def left(self) -> list[str]:
@@ -66,6 +69,19 @@ class Refused(list[bytes]):
     def append(self, content: bytes, /) -> None:
         if self._errors:
             raise self._errors.pop()
+        super().append(content)
+
+
+class Slow(list[bytes]):
+    """Takes content when it is let."""
+
+    def __init__(self, begun: threading.Event, go_on: threading.Event) -> None:
+        super().__init__()
+        self._begun, self._go_on = begun, go_on
+
+    def append(self, content: bytes, /) -> None:
+        self._begun.set()
+        self._go_on.wait(10)
         super().append(content)
 
 
@@ -248,23 +264,42 @@ async def test_a_server_that_is_not_there_is_told_by_its_name(client: Client, se
 
 
 async def test_a_cancelled_download_is_gone_on_with(client: Client, server: RudeServer) -> None:
-    came: asyncio.Event = asyncio.Event()
     server.troubles["/file"] = [cut(30_000, silent=True)]
     client.patience = Patience()
-    inner = client._came
-
-    def note(done: int, total: int) -> None:
-        inner(done, total)
-        came.set()
-
-    client._came = note  # type: ignore[method-assign]
-    task: asyncio.Task[Any] = asyncio.create_task(client.get())
-    await came.wait()
+    task = asyncio.create_task(client.get())
+    await client.some_came.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await client.get() == CONTENT
     assert server.ranges("/file") == ["", "bytes=30000-"]
+
+
+async def test_one_of_two_that_get_the_same_is_cancelled_and_the_other_is_not_disturbed(
+    client: Client, server: RudeServer
+) -> None:
+    server.troubles["/file"] = [cut(30_000, silent=True)]
+    client.patience = Patience()
+    first = asyncio.create_task(client.get())
+    await client.some_came.wait()
+    second = asyncio.create_task(client.get())
+    first.cancel()
+    assert await second == CONTENT
+    assert first.cancelled()
+
+
+async def test_a_cancelled_download_is_not_over_before_who_uses_it_is(client: Client, tmp_path: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    client.got = Slow(begun, go_on)
+    task = asyncio.create_task(client.get())
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (client.got, client.left) == ([CONTENT], [])
 
 
 def test_a_name_that_is_removed_while_it_is_opened_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
