@@ -32,6 +32,7 @@ from kaito.runtime.config import (
     inspect_hardware,
     parse_config_file,
 )
+from kaito.runtime.config.flags import Flags
 from kaito.runtime.failure import FatalError
 from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRing, listen
 from kaito.runtime.front.keys import keys_of_vllm
@@ -213,7 +214,8 @@ def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Bes
         _log.info("adjusted", remark=remark)
     _log.info("weights", kind=plan.weights.kind, says=plan.weights.sentence(), bytes=plan.weights.total_bytes)
     names = (*plan.config.names, plan.weights.preset, plan.weights.source)
-    background.call(beside.adapters.start(read_base(Path(options.model), names)))
+    base = read_base(Path(options.model), names, as_written=_serves_as_written(plan.config.flags))
+    background.call(beside.adapters.start(base))
     board.enter(board.state.stage, "importing vLLM")
     os.environ.update(plan.config.environment)
     os.environ.update(write_vllm_logging(beside.scratch, options.log_level))
@@ -243,6 +245,12 @@ def _run(listener: socket.socket, options: ServeOptions, plan: Plan, beside: Bes
         clock=time.monotonic,
     )
     uvloop.run(serve_vllm(serving, listener, lambda: asyncio.to_thread(background.call, beside.early.stop())))
+
+
+def _serves_as_written(flags: Flags) -> bool:
+    """Say whether vLLM takes its own class for the architecture that config.json names."""
+    told = flags.value("model-impl") not in {None, "auto", "vllm"}
+    return not told and not any(flag.name.startswith(("hf-overrides", "hf-config")) for flag in flags)
 
 
 def _fetch(options: ServeOptions, plan: Plan, board: StatusBoard) -> tuple[ServeOptions, Plan]:

@@ -11,6 +11,7 @@ from kaito.runtime.adapters.check.lora_tensors import DTYPES, LoraPair, read_pai
 from kaito.runtime.adapters.check.peft_config import LONGEST_CONFIG, PeftConfig, parse_config
 from kaito.runtime.adapters.check.safetensors_header import read_header
 from kaito.runtime.adapters.check.served_base import ServedBase
+from kaito.runtime.adapters.check.vocabulary import check_vocabulary
 from kaito.runtime.adapters.failure import AdapterError
 
 LARGEST_ADAPTER = 4 * 2**30
@@ -55,6 +56,7 @@ def check_adapter(folder: Path, base: ServedBase, *, largest_bytes: int = LARGES
     pairs = read_pairs(tensors)
     check_fit(pairs, base)
     check_left_out(tensors, base)
+    check_vocabulary(pairs, base)
     for pair in pairs:
         _check_rank(pair, config)
     if contradicts(config.base_model_name, base):

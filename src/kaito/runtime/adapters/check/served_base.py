@@ -25,6 +25,7 @@ class ServedBase:
     the files do not tell: no weights, packed (quantised) ones, or several models in one whose modules vLLM renames.
     `layers` and `hidden` are then what is known, and 0 where that is not known either.
     `names`: what the model is called: preset, repository, folder. `family`: words of its architecture.
+    `architecture`: what vLLM serves it as, empty where that is not certain.
     """
 
     modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class ServedBase:
     hidden: int = 0
     names: tuple[str, ...] = ()
     family: tuple[str, ...] = ()
+    architecture: str = ""
 
     def shape_of(self, module: str) -> tuple[int, int] | None:
         """Return the shape of a module by the name that an adapter has for it, None when there is no such module.
@@ -46,10 +48,11 @@ class ServedBase:
         return any((found := LAYER.search(name)) and found.start() == 0 for name in self.modules)
 
 
-def read_base(folder: Path | None, names: Iterable[str] = ()) -> ServedBase:
+def read_base(folder: Path | None, names: Iterable[str] = (), *, as_written: bool = True) -> ServedBase:
     """Read config.json and the headers of the safetensors files in `folder`; no weight is read. Never raises.
 
     `names`: the names that the model is served and known under; the folder's own name is not among them.
+    `as_written`: vLLM was told nothing else than the architecture that config.json names.
     """
     config = _read_config(folder) if folder else {}
     modules = _read_modules(folder) if folder and _names_are_kept(config) else {}
@@ -60,6 +63,7 @@ def read_base(folder: Path | None, names: Iterable[str] = ()) -> ServedBase:
         _count(config, "hidden_size", "n_embd"),
         tuple(name for name in names if name),
         _family(config),
+        _architecture(config) if as_written else "",
     )
 
 
@@ -108,6 +112,13 @@ def _count(config: Mapping[str, Any], *keys: str) -> int:
             if type(value) is int and value > 0:
                 return value
     return 0
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    match config.get("architectures"):
+        case [str(architecture)]:
+            return architecture
+    return ""
 
 
 def _family(config: Mapping[str, Any]) -> tuple[str, ...]:

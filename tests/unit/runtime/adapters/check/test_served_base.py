@@ -14,6 +14,14 @@ def test_modules_are_read_from_the_headers(base_folder: Path) -> None:
     assert base.modules["model.layers.1.self_attn.qkv_proj"] == (192, 64)
     assert "model.norm" not in base.modules
     assert (base.layers, base.hidden, base.names, base.family) == (2, 64, ("phi",), ("phi3", "Phi3"))
+    assert base.architecture == "Phi3ForCausalLM"
+
+
+def test_an_architecture_that_vllm_may_not_serve_it_as_is_not_told(base_folder: Path) -> None:
+    assert read_base(base_folder, as_written=False).architecture == ""
+    for several in ([], ["A", "B"], "A", None, [1]):
+        set_config(base_folder, architectures=several)
+        assert read_base(base_folder).architecture == ""
 
 
 def test_a_model_in_several_files_is_one(base_folder: Path, write_tensors: Callable[..., bytes]) -> None:
