@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kaito.runtime.config.options import EXAMPLE, add_serve_flags, serve_options
+from kaito.runtime.config.options import serve_options
+from kaito.runtime.config.serve_flags import EXAMPLE, add_serve_flags
 from kaito.runtime.failure import EXIT_USAGE, FatalError
 
 _STAND_IN_EXAMPLE = """example:

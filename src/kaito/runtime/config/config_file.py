@@ -7,6 +7,7 @@ value becomes what vLLM's parser expects, and what cannot be understood is refus
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -34,6 +35,20 @@ class ConfigFile:
     def line_of(self, name: str) -> int | None:
         """Return the line that set a flag."""
         return next((line for flag, line in zip(self.flags, self.lines, strict=True) if flag.name == name), None)
+
+
+def read_config_file(path: Path | None) -> ConfigFile:
+    """Read the file at `path`; None is an empty one. Raises InvalidConfigFile."""
+    if path is None:
+        return ConfigFile()
+    try:
+        return parse_config_file(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise FatalError(
+            "InvalidConfigFile",
+            f"The inference config {path} cannot be read: {error}.",
+            remedy="Check the ConfigMap that the Workspace names in spec.inference.config, and its mount.",
+        ) from None
 
 
 def parse_config_file(text: str) -> ConfigFile:

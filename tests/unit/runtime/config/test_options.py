@@ -50,21 +50,6 @@ def test_the_limits_on_requests_have_defaults_and_can_be_set() -> None:
     assert (found.max_body_bytes, found.disable_rate_limit, found.canary_seconds) == (9, True, 0)
 
 
-@pytest.mark.parametrize("flag", ["--kaito-drain-delay-seconds=-1", "--kaito-max-body-bytes=0", "--port=70000"])
-def test_a_value_that_means_nothing_is_refused(flag: str) -> None:
-    with pytest.raises(SystemExit):
-        options("--model=/w", flag)
-
-
-def test_every_flag_is_on_a_page_for_users() -> None:
-    parser = argparse.ArgumentParser(add_help=False)
-    add_serve_flags(parser)
-    docs = Path(__file__).parents[4] / "docs"
-    pages = "".join((docs / name).read_text() for name in ("runtime.md", "adapters.md"))
-    flags = [option for action in parser._actions for option in action.option_strings]
-    assert [flag for flag in flags if f"`{flag}" not in pages] == []
-
-
 def test_a_missing_model_is_refused() -> None:
     with pytest.raises(FatalError, match="--model is missing"):
         options("--max-model-len=1")

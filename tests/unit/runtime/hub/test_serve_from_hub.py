@@ -12,7 +12,8 @@ from small_model import COMMIT, NAME, WEIGHTS
 from kaito.contracts import WeightsStatus
 from kaito.runtime.config.flags import Flag, Flags
 from kaito.runtime.config.options import ServeOptions
-from kaito.runtime.serve import _fetch, make_plan
+from kaito.runtime.serve import make_plan
+from kaito.runtime.serve.from_hub import fetch_model
 from kaito.runtime.status import ServerState, StatusBoard
 
 
@@ -22,7 +23,7 @@ def test_vllm_is_started_with_the_folder_and_clients_see_the_repository(hub: Fak
     plan = make_plan(options)
     status = WeightsStatus(kind="hub", source=NAME, loadedBytes=0, totalBytes=0)
     board = StatusBoard(ServerState(model=NAME, weights=status, entered=0.0), time.monotonic)
-    options, after = _fetch(options, plan, board)
+    options, after = fetch_model(options, plan, board)
     folder = tmp_path / "models--org--small-model" / "snapshots" / COMMIT
     assert after.config.flags.value("model") == options.model == str(folder)
     assert after.config.names == plan.config.names == (NAME,)
