@@ -14,7 +14,7 @@ import aiohttp
 from kaito.runtime.adapters.failure import AdapterError
 from kaito.runtime.adapters.sources.answers import refused
 from kaito.runtime.adapters.sources.limits import Patience, Progress, TransientError
-from kaito.runtime.adapters.sources.partial import PartialFile, disk_error, partial_file
+from kaito.runtime.adapters.sources.partial import PartialFile, disk_error, partial_file, remove_unused
 
 Request = Callable[[Mapping[str, str]], AbstractAsyncContextManager[aiohttp.ClientResponse]]
 """Asks for the file, with some more headers."""
@@ -148,7 +148,10 @@ def _take_up(item: Item, partial: PartialFile, response: aiohttp.ClientResponse)
 def _check_size(item: Item, partial: PartialFile, coming: int) -> None:
     if partial.size + coming > item.largest:
         raise AdapterError("TooLarge", f"{item.what} is larger than {item.largest} bytes.")
-    if coming > shutil.disk_usage(partial.path.parent).free:
+    folder = partial.path.parent
+    if coming > shutil.disk_usage(folder).free:
+        remove_unused(folder)
+    if coming > shutil.disk_usage(folder).free:
         raise AdapterError("DiskFull", f"{item.what} needs {coming} bytes, and the disk has fewer.", passes=True)
 
 

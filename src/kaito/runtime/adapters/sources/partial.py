@@ -16,6 +16,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 """Age at which what nobody went on with is removed."""
 
 _SUFFIX = ".part"
+_VERSION_SUFFIX = ".etag"
 
 
 class PartialFile:
@@ -24,7 +25,7 @@ class PartialFile:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._file = file
-        self._version_path = path.with_suffix(".etag")
+        self._version_path = path.with_suffix(_VERSION_SUFFIX)
         self.size = file.seek(0, os.SEEK_END)
 
     @property
@@ -94,6 +95,15 @@ def remove_abandoned(folder: Path, now: float | None = None) -> None:
         with suppress(OSError):
             if now - path.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove every unfinished file that nobody writes now, whatever its age."""
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.with_suffix(_VERSION_SUFFIX).unlink(missing_ok=True)
+            path.unlink()
 
 
 def disk_error(error: OSError) -> AdapterError:

@@ -239,6 +239,22 @@ async def test_a_disk_without_room_is_known_before_the_first_byte(
     assert (caught.value.reason, caught.value.passes) == ("DiskFull", True)
 
 
+async def test_what_nobody_goes_on_with_gives_way_to_what_needs_its_room(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.folder.mkdir()
+    for name in ("left.part", "left.etag"):
+        (client.folder / name).touch()
+
+    def usage(folder: Path) -> Any:
+        return type("Usage", (), {"free": 1000 if (client.folder / "left.part").exists() else 10**9})
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    with partial_file(client.folder, "other") as other:
+        assert await client.get() == CONTENT
+        assert client.left == [other.path.name]
+
+
 @pytest.mark.parametrize(("seconds", "comes"), [(1.0, True), (1000.0, False)])
 async def test_a_server_that_sends_drop_by_drop_is_given_up(client: Client, seconds: float, comes: bool) -> None:
     ticks = count(0, seconds)
