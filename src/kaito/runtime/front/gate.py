@@ -98,9 +98,10 @@ class Gate:
         model: str | None = None
         try:
             why = head.wrong or (None if head.preflight else self._turned_away(scope, head.authorization))
-            if why is None:
+            if why is None or "Connection" in why.headers:  # who is cut off while it sends never reads the answer
                 self.in_flight.add(flight)  # from here to its last byte: a drain waits for a body that is still coming
-                why = await flight.take_body(scope, self._rules.longest_body)
+                untaken = await flight.take_body(scope, 0 if why else self._rules.longest_body)
+                why = why or untaken
             if why is None and scope["path"] in paths.GENERATING:
                 model = self._model(flight.body)
                 why = self._crowded_out(model)

@@ -351,6 +351,20 @@ async def test_a_request_whose_body_is_still_coming_when_the_server_closes_is_aw
     assert client.sent[0]["status"] == 200
 
 
+async def test_a_request_that_comes_after_the_server_closed_is_refused_when_its_body_has_come() -> None:
+    front = Front(application=reads_its_body)
+    front.board.enter("draining")
+    front.gate.closed = True
+    client = Client(front.gate, body=[b"x" * 600] * 3)
+    client.sends.clear()
+    await turns()
+    assert (front.gate.in_flight.count, client.sent) == (1, [])
+    client.sends.set()
+    await client.task
+    assert (client.sent[0]["status"], client.unread) == (503, 0)  # a client that is still sending reads no answer
+    assert (b"retry-after", b"5") in client.sent[0]["headers"]
+
+
 async def test_a_request_that_is_cut_while_its_body_is_coming_is_told_so_at_once() -> None:
     front = Front(application=reads_its_body)
     client = Client(front.gate)
