@@ -14,6 +14,15 @@ import structlog
 CAUSE_VARIABLE = "KAITO_FAILURE_CAUSE_FILE"
 """Environment variable with the file in which an engine process leaves the error that ended it."""
 
+_FATAL = (
+    "EngineCore failed to start",
+    "EngineCore encountered a fatal error",
+    "WorkerProc failed",
+    "RayWorkerProc failed",
+)
+"""How the records begin with which a process of vLLM's 0.32 ends. Its others with an exception are of one request or
+one adapter: nothing ends with them, and they may quote what a client sent."""
+
 _NOISY = ("httpx", "httpx2", "httpcore", "httpcore2", "huggingface_hub", "urllib3", "filelock", "asyncio", "aiohttp")
 
 
@@ -37,15 +46,17 @@ class JsonFormatter(logging.Formatter):
 
 
 class CauseHandler(logging.Handler):
-    """Keeps the first error that an engine process logs with an exception: its parent learns only that it ended."""
+    """Keeps the first error with which an engine process ends: its parent learns only that it ended."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `Type: message` of the exception, once."""
+        """Write `Type: message` of a fatal record's exception, once."""
         path = os.environ.get(CAUSE_VARIABLE)
         if not path or not record.exc_info or record.exc_info[1] is None:
+            return
+        if not record.getMessage().startswith(_FATAL):
             return
         error = record.exc_info[1]
         try:

@@ -20,14 +20,37 @@ def test_a_record_becomes_one_json_line() -> None:
     assert "ValueError: bad" in content["exception"]
 
 
-def test_the_first_error_of_an_engine_process_is_its_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_error_with_which_an_engine_process_ends_is_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(CAUSE_VARIABLE, str(tmp_path / "cause"))
     assert recorded_cause() == ""
     handler = CauseHandler()
-    handler.emit(record("no exception"))
-    handler.emit(record("failed", error=MemoryError("no room")))
-    handler.emit(record("later", error=RuntimeError("consequence")))
+    handler.emit(record("EngineCore failed to start."))
+    handler.emit(record("WorkerProc failed to start.", error=MemoryError("no room")))
+    handler.emit(record("EngineCore failed to start.", error=RuntimeError("consequence")))
     assert recorded_cause() == "MemoryError: no room"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Error in completion stream generator.",
+        "Invocation of add_lora method failed",
+        "Unexpected error pre-processing request cmpl-1",
+        "WorkerProc hit an exception.",
+        "AsyncLLM output_handler failed.",
+    ],
+)
+def test_the_error_of_one_request_or_adapter_is_no_cause_of_an_end_days_later(
+    message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CAUSE_VARIABLE, str(tmp_path / "cause"))
+    handler = CauseHandler()
+    handler.emit(record(message, error=ValueError("what a client wrote")))
+    assert recorded_cause() == ""
+    handler.emit(record("EngineCore encountered a fatal error.", error=RuntimeError("CUDA error")))
+    assert recorded_cause() == "RuntimeError: CUDA error"
 
 
 def test_vllm_s_processes_are_told_to_log_as_this_one_does(tmp_path: Path) -> None:
