@@ -93,7 +93,7 @@ async def until_the_end(
 ) -> None:
     """Serve until told to end, then drain. Raises what `watch` raises, once everybody has been told.
 
-    `serving` runs the HTTP server, `stop` ends it.
+    `serving` runs the HTTP server, `stop` ends it. Raises Internal if that one ends by itself.
     """
     loop = asyncio.get_running_loop()
     ending = Ending(board)
@@ -104,9 +104,11 @@ async def until_the_end(
         told = loop.create_task(ending.asked.wait())
         await asyncio.wait({told, http}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
+        if not ending.asked.is_set():
+            raise _ended_by_itself(http)
         await drain(gate, board, options, delay=ending.delay, sleep=asyncio.sleep)
 
-    http = asyncio.ensure_future(serving())
+    http = loop.create_task(_http(serving))
     watching = asyncio.ensure_future(watch)
     draining = loop.create_task(course())
     try:
@@ -124,3 +126,21 @@ async def until_the_end(
         draining.cancel()
         await asyncio.wait({http}, timeout=ABORT_SECONDS + 2)
         http.cancel()
+
+
+async def _http(serving: Callable[[], Awaitable[None]]) -> None:
+    """Run the HTTP server. uvicorn leaves the process where its application does not start: that is an error here."""
+    try:
+        await serving()
+    except SystemExit as error:
+        raise RuntimeError(f"it left with status {error.code}") from error
+
+
+def _ended_by_itself(http: asyncio.Task[None]) -> FatalError:
+    error = http.exception()
+    why = f": {type(error).__name__}: {error}" if error else ""
+    return FatalError(
+        "Internal",
+        f"The HTTP server ended though nobody told it to{why}.",
+        remedy="Kubernetes restarts the container; the log before this line may say more. If it stays, report it.",
+    )

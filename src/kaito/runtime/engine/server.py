@@ -22,6 +22,7 @@ from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.engine.benchmark import benchmark, load_for
 from kaito.runtime.engine.causes import engine_failure
+from kaito.runtime.engine.certificate import check_certificate
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
 from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
 from kaito.runtime.engine.parent_death import mark_server
@@ -61,7 +62,8 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
 
     `take_over` ends the early answers on the socket. Raises FatalError.
     """
-    board = serving.board
+    board, tls = serving.board, serving.arguments
+    check_certificate(tls.ssl_certfile, tls.ssl_keyfile, tls.ssl_ca_certs)
     board.enter("loading", f"loading {serving.weights.source}")
     _take_over_from_vllm(serving.arguments)
     mark_server()

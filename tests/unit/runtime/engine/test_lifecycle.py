@@ -1,5 +1,7 @@
 import asyncio
 import signal
+import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -159,3 +161,32 @@ async def test_the_second_signal_ends_the_process_at_once(monkeypatch: pytest.Mo
     assert ended == []
     ending.signalled(signal.SIGTERM)
     assert ended == [1]
+
+
+async def no_server() -> None:
+    raise OSError("no such certificate")
+
+
+async def no_application() -> None:
+    sys.exit(3)
+
+
+async def no_reason() -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    ("serving", "why"),
+    [(no_server, "no such certificate"), (no_application, "status 3"), (no_reason, "nobody told it to")],
+)
+async def test_an_http_server_that_ends_by_itself_is_a_failure_and_no_end(
+    serving: Callable[[], Awaitable[None]], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "FAILED_SECONDS", 0)
+    monkeypatch.setattr(lifecycle, "kill_children", lambda: None)
+    served = Served()
+    watch = asyncio.get_running_loop().create_future()
+    with pytest.raises(FatalError, match=why) as caught:
+        await lifecycle.until_the_end(serving, lambda: None, watch, served.gate, served.board, served.options)
+    assert caught.value.reason == "Internal"
+    assert served.board.state.stage == "failed"
