@@ -21,6 +21,7 @@ def last_line(log: str) -> dict[str, str]:
     [
         (["--max-modl-len=4"], "InvalidFlag", 2),
         (["--max-model-len=99999999"], "ContextTooLong", 1),
+        (["--enable-lora", "--lora-modules=a=/bad"], "EngineFailed", 1),
     ],
 )
 def test_what_vllm_refuses_ends_the_server_with_a_reason(

@@ -1,6 +1,8 @@
-"""Turns what vLLM raises into a reason and a remedy. Pure: it reads messages, because vLLM has no types for these."""
+"""Turns what vLLM raises into a reason and a remedy: it reads messages, because vLLM has no types for these."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kaito.runtime.failure import FatalError, Reason
 
@@ -34,15 +36,26 @@ _RULES: tuple[tuple[str, Reason, str], ...] = (
 )
 
 
+@contextmanager
+def start_failures(cause: Callable[[], str]) -> Iterator[None]:
+    """Make a failure with a remedy of whatever vLLM raises in here. `cause` returns what its processes recorded."""
+    try:
+        yield
+    except FatalError:
+        raise
+    except Exception as error:
+        raise engine_failure(error, cause()) from error
+
+
 def engine_failure(error: BaseException, cause: str) -> FatalError:
-    """Return the failure for an error while the engine started. `cause` is what its own process recorded."""
+    """Return the failure for an error while vLLM started. `cause` is what its own process recorded."""
     text = cause or f"{type(error).__name__}: {error}"
     for pattern, reason, remedy in _RULES:
         if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
-            return FatalError(reason, f"The engine did not start. {first_sentences(text)}", remedy=remedy)
+            return FatalError(reason, f"vLLM did not start. {first_sentences(text)}", remedy=remedy)
     return FatalError(
         "EngineFailed",
-        f"The engine did not start. {first_sentences(text)}",
+        f"vLLM did not start. {first_sentences(text)}",
         remedy="The lines of the log before this one have vLLM's own account.",
     )
 

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +21,7 @@ from kaito.runtime.chat.translate import asked_by_default
 from kaito.runtime.config import EffectiveConfig, ServeOptions
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.engine.benchmark import benchmark, load_for
-from kaito.runtime.engine.causes import engine_failure
+from kaito.runtime.engine.causes import start_failures
 from kaito.runtime.engine.certificate import check_certificate
 from kaito.runtime.engine.lifecycle import ABORT_SECONDS, HttpServer, until_the_end
 from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
@@ -30,7 +30,6 @@ from kaito.runtime.engine.processes import cpu_seconds_of_children
 from kaito.runtime.engine.pulse import Pulse
 from kaito.runtime.engine.warm_up import look_at, warm_up
 from kaito.runtime.engine.watch import Watch
-from kaito.runtime.failure import FatalError
 from kaito.runtime.front import BackgroundLoop, Gate, KeyRing, Limits, Rules, asgi
 from kaito.runtime.front.keys import KEY_VARIABLE
 from kaito.runtime.front.pins import Pins
@@ -67,12 +66,11 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
     board.enter("loading", f"loading {serving.weights.source}")
     _take_over_from_vllm(serving.arguments)
     mark_server()
-    async with _engine(serving.arguments) as engine:
-        pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
-        tasks = await engine.get_supported_tasks()
-        application = vllm_compat.build_app(serving.arguments, tasks, engine.model_config)
-        await vllm_compat.init_app_state(engine, application.state, serving.arguments, tasks)
-        application.state.server = SimpleNamespace()  # what vLLM's error handlers tell to exit; the watch decides that
+    async with AsyncExitStack() as stack:
+        with start_failures(recorded_cause):
+            engine = await stack.enter_async_context(vllm_compat.build_async_engine_client(serving.arguments))
+            pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
+            application = await _application(engine, serving.arguments)
         board.weights(loaded=board.state.weights["totalBytes"])
         gate = await _warmed(serving, engine, application, pulse)
         server = HttpServer(_http_config(gate, serving))
@@ -99,20 +97,13 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
         engine.shutdown(timeout=0)
 
 
-@asynccontextmanager
-async def _engine(arguments: Any) -> AsyncIterator[Any]:
-    """Run the engine; what keeps it from starting becomes a failure with a remedy."""
-    started = False
-    try:
-        async with vllm_compat.build_async_engine_client(arguments) as engine:
-            started = True
-            yield engine
-    except (FatalError, asyncio.CancelledError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if started:
-            raise
-        raise engine_failure(error, recorded_cause()) from error
+async def _application(engine: Any, arguments: Any) -> Any:
+    """Return vLLM's application for the engine, with the adapters and parsers that its flags name."""
+    tasks = await engine.get_supported_tasks()
+    application = vllm_compat.build_app(arguments, tasks, engine.model_config)
+    await vllm_compat.init_app_state(engine, application.state, arguments, tasks)
+    application.state.server = SimpleNamespace()  # what vLLM's error handlers tell to exit; the watch decides that
+    return application
 
 
 def _take_over_from_vllm(arguments: Any) -> None:

@@ -76,11 +76,11 @@ def serve(options: ServeOptions) -> int:
     try:
         with listen(options.host, options.port) as listener:
             return _serve_on(listener, options, plan, board, failure)
-    except FatalError as error:
-        return _report(error)
     except Terminated:
         _log.info("ended before it was ready")
         return 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, one line says that the server has failed, and the status
+        return _report(_fatal(error))
 
 
 def _serve_on(
@@ -108,7 +108,8 @@ def _serve_on(
         if failure or plan is None:
             raise failure or AssertionError
         _run(listener, options, plan, Beside(board, background, early, adapters, Path(scratch.name)))
-    except FatalError as error:
+    except Exception as raised:  # noqa: BLE001 - whatever it is, probes, readers and the log are told of a failure
+        error = _fatal(raised)
         board.fail(error.status())
         end_engine()
         background.call(asyncio.sleep(LINGER_SECONDS))
@@ -170,6 +171,18 @@ def _first_state(options: ServeOptions, plan: Plan | None, weights: Weights) -> 
     return ServerState(model=model, weights=weights.status(), entered=time.monotonic(), message="importing vLLM")
 
 
+def _fatal(error: Exception) -> FatalError:
+    """Return what ends the server; the log gets the traceback of an error that nobody foresaw."""
+    if isinstance(error, FatalError):
+        return error
+    _log.error("unexpected", exc_info=error)
+    return FatalError(
+        "Internal",
+        f"The server met an error that it does not know: {type(error).__name__}: {' '.join(str(error).split())[:600]}",
+        remedy="The log before this line has the traceback: please report it. Kubernetes restarts the container.",
+    )
+
+
 def _report(error: FatalError) -> int:
     _log.error("failed", reason=error.reason, message=error.message, remedy=error.remedy)
     return error.exit_status
@@ -178,8 +191,8 @@ def _report(error: FatalError) -> int:
 def _try(make: Callable[[], Plan]) -> tuple[Plan | None, FatalError | None]:
     try:
         return make(), None
-    except FatalError as error:
-        return None, error
+    except Exception as error:  # noqa: BLE001 - the ports answer first, and say what it is
+        return None, _fatal(error)
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -1,6 +1,7 @@
 import pytest
 
-from kaito.runtime.engine.causes import engine_failure
+from kaito.runtime.engine.causes import engine_failure, start_failures
+from kaito.runtime.failure import FatalError
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,17 @@ def test_without_a_recorded_cause_the_error_itself_is_read() -> None:
 
 def test_a_long_cause_is_cut() -> None:
     assert len(engine_failure(RuntimeError("x" * 5000), "").message) < 700
+
+
+def test_what_vllm_raises_once_its_engine_runs_is_a_failure_too() -> None:
+    with pytest.raises(FatalError, match="No adapter found for /bad") as caught, start_failures(lambda: ""):
+        raise ValueError("No adapter found for /bad")
+    assert caught.value.reason == "EngineFailed"
+    with pytest.raises(FatalError, match="CUDA error"), start_failures(lambda: "RuntimeError: CUDA error"):
+        raise RuntimeError("EngineCore encountered an issue.")
+
+
+def test_a_failure_with_a_reason_of_its_own_keeps_it() -> None:
+    with pytest.raises(FatalError) as caught, start_failures(lambda: "RuntimeError: another"):
+        raise FatalError("WarmUpFailed", "It answered 500.", remedy="Look.")
+    assert caught.value.reason == "WarmUpFailed"
