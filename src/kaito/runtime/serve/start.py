@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 import structlog
 from prometheus_client import REGISTRY
@@ -18,13 +19,13 @@ from prometheus_client import REGISTRY
 from kaito import __version__
 from kaito.runtime.adapters.service import AdapterService
 from kaito.runtime.config import ServeOptions
-from kaito.runtime.failure import FatalError
+from kaito.runtime.failure import EXIT_FAILED, FatalError
 from kaito.runtime.front import AdminServer, BackgroundLoop, EarlyAnswers, KeyRing, listen
 from kaito.runtime.logs import configure_logging, write_vllm_logging
 from kaito.runtime.serve.adapters import adapter_service, served_base
 from kaito.runtime.serve.from_hub import fetch_model
 from kaito.runtime.serve.plan import Plan, make_plan, print_plan
-from kaito.runtime.serve.vllm import end_engine, import_vllm, send_traces
+from kaito.runtime.serve.vllm import end_at_once, end_engine, import_vllm, send_traces
 from kaito.runtime.status import ServerState, StatusBoard
 from kaito.runtime.status.metrics import RuntimeCollector
 from kaito.runtime.weights import Weights
@@ -68,12 +69,11 @@ def serve(options: ServeOptions) -> int:
     if options.print_effective_config:
         print_plan(make_plan(options), sys.stdout.write)
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
-    plan, failure = _try(lambda: make_plan(options))
-    weights = plan.weights if plan else Weights("path", options.model)
-    board = StatusBoard(_first_state(options, plan, weights), time.monotonic)
+    _when_told_to_end(_interrupt)
     try:
+        plan, failure = _try(lambda: make_plan(options))
+        weights = plan.weights if plan else Weights("path", options.model)
+        board = StatusBoard(_first_state(options, plan, weights), time.monotonic)
         with listen(options.host, options.port) as listener:
             return _serve_on(listener, options, plan, board, failure)
     except Terminated:
@@ -108,12 +108,15 @@ def _serve_on(
         if failure or plan is None:
             raise failure or AssertionError
         _run(listener, options, plan, Beside(board, background, early, adapters, Path(scratch.name)))
+        _when_told_to_end(_end_now)  # the loop that was told first has taken its handlers along
     except Exception as raised:  # noqa: BLE001 - whatever it is, probes, readers and the log are told of a failure
+        _when_told_to_end(_end_later)
         error = _fatal(raised)
+        status = _report(error)
         board.fail(error.status())
         end_engine()
         background.call(asyncio.sleep(LINGER_SECONDS))
-        return _report(error)
+        return status
     finally:
         REGISTRY.unregister(collector)
         end_engine()
@@ -195,5 +198,23 @@ def _try(make: Callable[[], Plan]) -> tuple[Plan | None, FatalError | None]:
         return None, _fatal(error)
 
 
+def _when_told_to_end(do: Callable[[int, FrameType | None], Any]) -> None:
+    """Say what SIGTERM and SIGINT do from now on. vLLM's loop has handlers of its own while the server is ready."""
+    signal.signal(signal.SIGTERM, do)
+    signal.signal(signal.SIGINT, do)
+
+
 def _interrupt(*_: object) -> NoReturn:
+    """Give up the start."""
+    _when_told_to_end(_end_now)
     raise Terminated
+
+
+def _end_later(*_: object) -> None:
+    """Change nothing: the server has failed, and ends as soon as everybody knows why."""
+    _when_told_to_end(_end_now)
+
+
+def _end_now(*_: object) -> NoReturn:
+    """End without waiting for anything: this is the second time. The log may be in the middle of a line: none here."""
+    end_at_once(EXIT_FAILED)

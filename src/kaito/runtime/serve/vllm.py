@@ -1,8 +1,9 @@
 """vLLM in this process: imported when the environment is as it needs it, and ended when the server is."""
 
 import importlib.util
+import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from kaito.runtime.failure import FatalError
 
@@ -35,6 +36,15 @@ def end_engine() -> None:
         from kaito.runtime.engine.processes import end_children
 
         end_children()
+
+
+def end_at_once(status: int) -> NoReturn:
+    """Kill what vLLM may have left running, and end this process, without waiting for anything."""
+    if "vllm" in sys.modules:
+        from kaito.runtime.engine.processes import kill_children
+
+        kill_children()
+    os._exit(status)
 
 
 def send_traces() -> None:
