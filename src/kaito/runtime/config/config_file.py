@@ -5,6 +5,7 @@ value becomes what vLLM's parser expects, and what cannot be understood is refus
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,11 @@ _LEGACY = {
 _REMOVED_FROM_VLLM = frozenset(
     {"swap-space", "disable-frontend-multiprocessing", "use-v2-block-manager", "num-scheduler-steps"}
 )
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[^=\s]+)?")
+"""A flag's name. With a `=` in it, it would be another flag with a value."""
+
+_NUMBER = re.compile(r"-[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def parse_config_file(text: str) -> ConfigFile:
     for key, value, line in _entries(node, "the file"):
         if key == "vllm":
             for name, setting, at in _entries(value, "`vllm`"):
+                if not _NAME.fullmatch(name):
+                    raise _invalid(at, f"sets {name!r}, which is no name of a flag")
                 flag_name = name.replace("_", "-")
                 if flag_name in _REMOVED_FROM_VLLM:
                     remarks.append(f"line {at}: {name} has no effect: vLLM no longer has it")
@@ -106,7 +114,10 @@ def _flag(name: str, node: yaml.Node, line: int) -> Flag:
     if isinstance(value, list):
         if not value:
             raise _invalid(line, f"gives {name} an empty list")
-        return Flag(name, tuple(_word(item) for item in value))
+        words = tuple(_word(item) for item in value)
+        if any(word.startswith("-") and not _NUMBER.fullmatch(word) for word in words):
+            raise _invalid(line, f"gives {name} an entry that begins with a dash, which vLLM would take for a flag")
+        return Flag(name, words)
     return Flag(name, (_word(value),))
 
 

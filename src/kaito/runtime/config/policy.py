@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from kaito.runtime.config.config_file import ConfigFile
 from kaito.runtime.config.flags import Flags
+from kaito.runtime.config.named_code import code_named_in
 from kaito.runtime.failure import FatalError
 
 _THE_POD_DECIDES = "which the pod's own command line decides"
@@ -21,6 +22,7 @@ _NOT_IN_THE_FILE: Mapping[str, str] = {
             "worker-extension-cls",
             "scheduler-cls",
             "logits-processors",
+            "model-class-overrides",
             "trust-remote-code",
             "trust-request-chat-template",
         ),
@@ -42,7 +44,10 @@ def check_policy(flags: Flags, file: ConfigFile, environment: Mapping[str, str])
     """Refuse what nobody may turn on. `flags` are the command line's. Raises InvalidConfigFile and InvalidFlag."""
     for flag in file.flags:
         name = flag.name.partition(".")[0].removeprefix("no-")
-        if why := _NOT_IN_THE_FILE.get(name):
+        why = _NOT_IN_THE_FILE.get(name)
+        if why is None and (inner := code_named_in(flag)):
+            name, why = f"{inner} in {name}", _RUNS_CODE
+        if why:
             raise FatalError(
                 "InvalidConfigFile",
                 f"Line {file.line_of(flag.name)} of the inference config sets {name}, {why}.",

@@ -14,6 +14,7 @@ from kaito.runtime.failure import FatalError
         ("0.95", Flag("x", ("0.95",))),
         ("auto", Flag("x", ("auto",))),
         ("[a, 2]", Flag("x", ("a", "2"))),
+        ("[-1, -0.5]", Flag("x", ("-1", "-0.5"))),
         ("{a: {b: true}}", Flag("x", ('{"a": {"b": true}}',))),
         ("[{name: n}]", Flag("x", ('{"name": "n"}',))),
     ],
@@ -48,6 +49,9 @@ def test_keys_of_upstream_without_effect_are_taken_and_remarked_on() -> None:
         ("vllm:\n  a: []\n", "Line 2 .* empty list"),
         ("vllm: 5\n", "Line 1 .* no map where `vllm` needs one"),
         ("- a\n", "Line 1 .* no map where the file needs one"),
+        ("vllm:\n  'a=1': true\n", "Line 2 .* 'a=1', which is no name of a flag"),
+        ("vllm:\n  'a b': true\n", "Line 2 .* 'a b', which is no name of a flag"),
+        ("vllm:\n  a: [x, '--middleware=os.system']\n", "Line 2 .* begins with a dash"),
         ("vllm:\n  a: [1\n", "Line 3 .* is not YAML"),
     ],
 )

@@ -32,6 +32,55 @@ def test_the_file_cannot_set_what_is_the_pod_s_and_the_refusal_has_its_line_and_
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "structured-outputs-config: {reasoning_parser_plugin: /mnt/config/evil.py}",
+        "structured-outputs-config.reasoning_parser_plugin: /mnt/config/evil.py",
+        "structured_outputs_config.reasoning_parser_plugin+: /mnt/config/evil.py",
+        """structured-outputs-config: '{"reasoning_parser_plugin": "/mnt/config/evil.py"}'""",
+        r"""structured-outputs-config: '{"reasoning_parser_plug\u0069n": "/mnt/config/evil.py"}'""",
+        """kv-transfer-config: '{"kv_connector_module_path": "evil", "kv_buffer_size": 80m}'""",
+        "kv-transfer-config: {kv_connector_extra_config: {spec_module_path: evil}}",
+        "kv-transfer-config: {kv_connector_extra_config: {secondary_tiers: [{policy: evil.Policy}]}}",
+        "ec-transfer-config: {ec_connector_module_path: evil}",
+        "ec-manager-config: {encoder_cache_manager_cls: evil.Manager}",
+        "logging-config: {pylogging_config_file: /mnt/config/logging.json}",
+        "compilation-config: {inductor_passes: {post_grad_custom_post_pass: evil.run}}",
+        "compilation-config.inductor_compile_config: {cpp.cxx: [/bin/sh]}",
+        "compilation-config: {backend: evil.run}",
+        "compilation-config.backend: evil.run",
+        "speculative-config: {model: evil.Proposer, num_speculative_tokens: 1}",
+        "speculative-config: {method: custom_class}",
+        "spec-method: custom_class",
+        "spec-model: evil.Proposer",
+        "distributed-executor-backend: evil.Executor",
+        "model-class-overrides: {LlamaForCausalLM: 'evil:Model'}",
+    ],
+)
+def test_the_file_names_no_code_inside_the_value_of_a_flag(line: str) -> None:
+    with pytest.raises(FatalError, match=r"Line 2 of the inference config sets .*code of the user's choice") as caught:
+        check_policy(Flags(), parse_config_file(f"vllm:\n  {line}\n"), {})
+    assert caught.value.reason == "InvalidConfigFile"
+    assert "mnt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compilation-config: {backend: inductor, pass_config: {fuse_allreduce_rms: false}}",
+        "compilation-config.pass_config.fuse_allreduce_rms: 'False'",
+        "speculative-config: {model: org/draft-1.5b, method: eagle3, revision: main}",
+        "distributed-executor-backend: mp",
+        "kv-transfer-config: {kv_connector: OffloadingConnector, kv_role: kv_both}",
+        "structured-outputs-config: {backend: xgrammar, reasoning_parser: qwen3}",
+        "max-lora-cls-labels: 4",
+    ],
+)
+def test_what_only_tunes_may_stand_inside_a_value(line: str) -> None:
+    check_policy(Flags(), parse_config_file(f"vllm:\n  {line}\n"), {})
+
+
+@pytest.mark.parametrize(
     ("argv", "allowed"),
     [
         ("--trust-remote-code", False),
