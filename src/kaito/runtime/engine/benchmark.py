@@ -6,15 +6,23 @@ Source of the two markers, the keys and the shape of the load (2,048 tokens in, 
 import asyncio
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from kaito.runtime.front import asgi
+
+_log = structlog.get_logger("kaito.runtime")
 
 INPUT_TOKENS, OUTPUT_TOKENS = 2048, 256
 FAILED = {"vllm_total_tpm": -1, "ttft_avg_ms": -1, "tpot_avg_ms": -1}
 """What upstream prints where nothing could be measured."""
+
+_ERROR = re.compile(rb'^data: *{"error"', re.MULTILINE)
+"""How vLLM says in the middle of a stream that no more comes of it. A model's own text has its quotes escaped."""
 
 _TOKEN_IDS = range(100, 250)
 """Every vocabulary has these."""
@@ -94,16 +102,20 @@ async def _ask(
     measured: Measured,
     clock: Callable[[], float],
 ) -> bool:
-    """Send one streamed request and add it to what was measured. Returns whether it was answered."""
+    """Send one streamed request and add it to what was measured. Returns whether it was answered to its end."""
     begun = clock()
     first: float | None = None
     status = 0
+    refused = False
 
     async def take(message: asgi.Message) -> None:
-        nonlocal first, status
+        nonlocal first, status, refused
+        content = message.get("body", b"")
         if message["type"] == "http.response.start":
             status = message["status"]
-        elif first is None and status == 200:
+        elif _ERROR.search(content):  # vLLM has sent 200 by then
+            refused = True
+        elif content and first is None and status == 200:
             first = clock()
 
     body = {
@@ -114,8 +126,12 @@ async def _ask(
         "temperature": 0,
         "stream": True,
     }
-    await asgi.pass_on(application, scope, "POST", "/v1/completions", body, receive=None, send=take)
-    if first is None:
+    try:
+        await asgi.pass_on(application, scope, "POST", "/v1/completions", body, receive=None, send=take)
+    except Exception as error:  # noqa: BLE001 - the controller waits for a result, whatever the engine does
+        _log.warning("the benchmark was not answered", why=f"{type(error).__name__}: {error}")
+        return False
+    if first is None or refused:
         return False
     measured.tokens += len(prompt) + output_tokens
     measured.first.append(first - begun)
