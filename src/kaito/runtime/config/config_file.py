@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from kaito.runtime.config.flags import Flag
+from kaito.runtime.config.flags import Flag, spelled
 from kaito.runtime.failure import FatalError
 
 _LEGACY = {
@@ -39,8 +39,10 @@ class ConfigFile:
     remarks: tuple[str, ...] = ()
 
     def line_of(self, name: str) -> int | None:
-        """Return the line that set a flag."""
-        return next((line for flag, line in zip(self.flags, self.lines, strict=True) if flag.name == name), None)
+        """Return the line that set a flag, or the first that set a field of it (`name.field`)."""
+        set_by = [(flag.name, line) for flag, line in zip(self.flags, self.lines, strict=True)]
+        exact = [line for given, line in set_by if given == name]
+        return next(iter([*exact, *(line for given, line in set_by if given.startswith(f"{name}."))]), None)
 
 
 def read_config_file(path: Path | None) -> ConfigFile:
@@ -76,7 +78,7 @@ def parse_config_file(text: str) -> ConfigFile:
             for name, setting, at in _entries(value, "`vllm`"):
                 if not _NAME.fullmatch(name):
                     raise _invalid(at, f"sets {name!r}, which is no name of a flag")
-                flag_name = name.replace("_", "-")
+                flag_name = spelled(name)
                 if flag_name in _REMOVED_FROM_VLLM:
                     remarks.append(f"line {at}: {name} has no effect: vLLM no longer has it")
                 else:
@@ -109,6 +111,8 @@ def _flag(name: str, node: yaml.Node, line: int) -> Flag:
         raise _invalid(line, f"gives {name} no value")
     if isinstance(value, str) and value.lower() in {"true", "false"}:
         value = value.lower() == "true"  # upstream's files quote them
+    if isinstance(value, bool | list) and "." in name:
+        return Flag(name, (json.dumps(value),))  # a field of a map: it takes JSON, and has no opposite
     if isinstance(value, bool):
         return Flag(name if value else f"no-{name}")
     if isinstance(value, list):

@@ -18,7 +18,7 @@ _SECRET = re.compile(r"(api-key|token|password|secret)")
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: its name without dashes, `-` between words, and its values; none for `--name` alone."""
+    """One flag: its name without dashes, as `spelled`, and its values; none for `--name` alone."""
 
     name: str
     values: tuple[str, ...] = ()
@@ -27,6 +27,8 @@ class Flag:
         """Return the flag as a shell would pass it."""
         if len(self.values) == 1:
             return (f"--{self.name}={self.values[0]}",)
+        if not self.values and "." in self.name:
+            return (f"--{self.name}=true",)  # bare, vLLM would take the next word for its value, whatever it is
         return (f"--{self.name}", *self.values)
 
     def shown(self) -> tuple[str, ...]:
@@ -88,8 +90,14 @@ class Flags(tuple[Flag, ...]):
         return _chain(flag.shown() for flag in self)
 
 
+def spelled(name: str) -> str:
+    """Return a flag's name as vLLM declares it: `-` between words, but what is after a dot names a field, as it is."""
+    head, dot, field = name.partition(".")
+    return head.replace("_", "-") + dot + field
+
+
 def _long_name(word: str) -> str:
-    return _SHORT.get(word) or word.lstrip("-").replace("_", "-")
+    return _SHORT.get(word) or spelled(word.lstrip("-"))
 
 
 def _chain(parts: Iterable[tuple[str, ...]]) -> list[str]:

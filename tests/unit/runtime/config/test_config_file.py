@@ -29,6 +29,16 @@ def test_underscores_become_dashes_and_every_flag_knows_its_line() -> None:
     assert file.line_of("other") is None
 
 
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [("true", "true"), ("false", "false"), ("'False'", "false"), ("[]", "[]"), ("[a, 2]", '["a", 2]'), ("3", "3")],
+)
+def test_a_field_of_a_map_keeps_its_name_and_takes_json(value: str, argument: str) -> None:
+    file = parse_config_file(f"vllm:\n  compilation_config.pass_config.fuse_allreduce_rms: {value}\n")
+    assert file.flags == (Flag("compilation-config.pass_config.fuse_allreduce_rms", (argument,)),)
+    assert file.line_of("compilation-config") == 2
+
+
 @pytest.mark.parametrize("text", ["", "vllm:\n", "vllm: {}\n", "# nothing\n"])
 def test_an_empty_file_or_map_says_nothing(text: str) -> None:
     assert parse_config_file(text).flags == ()

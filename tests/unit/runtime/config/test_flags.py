@@ -12,6 +12,7 @@ from kaito.runtime.config import Flag, Flags
         (["--a", "1"], [Flag("a", ("1",))]),
         (["--a", "1", "2"], [Flag("a", ("1", "2"))]),
         (["--a_b", "--no-c"], [Flag("a-b"), Flag("no-c")]),
+        (["--a_b.c_d.e_f=1"], [Flag("a-b.c_d.e_f", ("1",))]),
         (["-tp", "2"], [Flag("tensor-parallel-size", ("2",))]),
         (["--max-model-len", "-1"], [Flag("max-model-len", ("-1",))]),
         (['--x={"y": 1}'], [Flag("x", ('{"y": 1}',))]),
@@ -20,6 +21,10 @@ from kaito.runtime.config import Flag, Flags
 )
 def test_a_command_line_becomes_flags(argv: list[str], flags: list[Flag]) -> None:
     assert list(Flags.parse(argv)) == flags
+
+
+def test_a_field_without_a_value_takes_no_other_word_for_it() -> None:
+    assert Flags.parse(["--a.b", "--c=1"]).argv() == ["--a.b=true", "--c=1"]
 
 
 def test_a_word_before_any_flag_is_refused() -> None:
