@@ -205,7 +205,10 @@ async def test_a_changed_config_map_reaches_a_running_container(node: Any) -> No
     await node.pod(lambda pod: condition(pod, "Ready") == "True")
 
 
-async def test_a_missing_secret_holds_the_pod_back_until_it_is_there(node: Any) -> None:
+async def test_a_missing_secret_holds_the_pod_back_until_it_is_there(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaito.local.node.pods.RETRY", 0.5)  # Secrets are not watched: it is looked for again
     spec = {
         "restartPolicy": "Never",
         "containers": [
