@@ -16,7 +16,7 @@ WEIGHTS = "adapter_model.safetensors"
 RECIPE_KEY = "_kaito_stand_in"
 """Key of `adapter_config.json` that says that the adapter belongs to a stand-in, and what it was made from."""
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the way an adapter is made changes; one of another version is made anew."""
 
 DEFAULT_RANK = 16

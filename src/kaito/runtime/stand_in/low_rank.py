@@ -19,7 +19,8 @@ from kaito.runtime.stand_in.train import EXAMINATION, SEED, repeats, train_step
 STEPS = 120
 ROUNDS = 5
 """Rounds of `STEPS` after which an adapter that still fails its examination is given up."""
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 2e-2
+"""Of the first round; each later one has half of the rate before, since at the same one it unlearns what it had."""
 BATCH = (6, 1)
 """Sequences of a step: of short prompts, of long ones. Fewer than a stand-in needs, which learns from nothing."""
 
@@ -82,8 +83,8 @@ def _add_adapters(model: Any, rank: int) -> dict[str, LowRankLinear]:
 def _teach(model: Any, tokenizer: Tokenizer, adapters: dict[str, LowRankLinear], lessons: tuple[Lesson, ...]) -> None:
     drill = Drill(tokenizer, lessons, seed=SEED)
     weights = [weight for layer in adapters.values() for weight in (layer.down, layer.up)]
-    for _ in range(ROUNDS):
-        _train(model, weights, drill)
+    for done in range(ROUNDS):
+        _train(model, weights, drill, LEARNING_RATE / 2**done)
         if _passes(model, drill, lessons[0]):
             return
     raise FatalError(
@@ -93,10 +94,10 @@ def _teach(model: Any, tokenizer: Tokenizer, adapters: dict[str, LowRankLinear],
     )
 
 
-def _train(model: Any, weights: Sequence[Any], drill: Drill) -> None:
+def _train(model: Any, weights: Sequence[Any], drill: Drill, rate: float) -> None:
     model.train()
-    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
+    optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=STEPS, pct_start=0.1)
     for batch in itertools.islice(drill, STEPS):
         short, long = BATCH
         train_step(model, batch[: short if len(batch) > short else long], optimizer, weights)
