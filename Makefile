@@ -1,6 +1,8 @@
 # The commands of this project. Each sets up what it needs; `make demo` and `make test` work in a fresh clone.
 UV := hack/uv
 RUN := $(UV) run --no-sync
+# Two pytest workers; the tests of one file stay with one of them.
+TWO_WORKERS := -n 2 --dist loadfile
 
 .PHONY: help demo test unit e2e e2e-kube e2e-node lint format generate soak images bench bench-runtime clean prerequisites control-plane everything
 
@@ -20,10 +22,12 @@ demo: everything  ## From nothing to a Workspace that answers, on this machine
 	@$(RUN) kaito demo
 
 test: everything  ## Unit and conformance tests, then the end-to-end tests on the embedded cluster
-	$(RUN) pytest tests/unit tests/conformance tests/e2e
+	@mkdir -p build && rm -f build/counts
+	$(RUN) pytest $(TWO_WORKERS) --counts build/counts tests/unit tests/conformance
+	$(RUN) pytest --counts build/counts tests/e2e
 
 unit: control-plane  ## Unit tests alone
-	$(RUN) pytest tests/unit
+	$(RUN) pytest $(TWO_WORKERS) tests/unit
 
 e2e: everything  ## End-to-end tests alone (real kubectl, HTTP, the openai client)
 	$(RUN) pytest tests/e2e

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,8 +37,20 @@ def logging_as_before() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let whole suites run on another cluster than the embedded one."""
+    """Let whole suites run on another cluster than the embedded one, and in parts."""
     parser.addoption("--kubeconfig", default=None, help="run against this cluster instead of the embedded one")
+    parser.addoption("--counts", default=None, help="add this run's counts to a file, and end with all that it holds")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    file = config.getoption("--counts")
+    if file is None or hasattr(config, "workerinput"):  # a worker of xdist has not seen all
+        return
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    counts = ", ".join(text for text, _ in reporter.build_summary_stats_line()[0])
+    with Path(file).open("a") as lines:
+        lines.write(f"{counts} in {' '.join(config.args)}\n")
+    print(Path(file).read_text(), end="")
 
 
 @pytest.fixture(scope="session")

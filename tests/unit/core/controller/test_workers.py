@@ -79,9 +79,7 @@ async def failing():
         raise KaitoError("Cleanup", "the clean-up failed") from cancelled
 
 
-@pytest.mark.parametrize(
-    ("answer", "result"), [(stuck, "error"), (swallowing, "success"), (failing, "error")], ids=lambda part: str(part)
-)
+@pytest.mark.parametrize(("answer", "result"), [(stuck, "error"), (swallowing, "success"), (failing, "error")])
 async def test_our_limit_of_time_is_counted_however_the_reconciler_takes_it(
     start, scripted, clock, metric, answer, result
 ):
