@@ -10,6 +10,7 @@ FILES = (
     RepositoryFile("config.json", b'{"model_type": "qwen2"}'),
     RepositoryFile("model.safetensors", WEIGHTS, large=True),
     RepositoryFile("consolidated.safetensors", WEIGHTS, large=True),
+    RepositoryFile("modeling_small.py", b"class Small: ..."),
     RepositoryFile("onnx/model.json", b"{}"),
     RepositoryFile("pytorch_model.bin", b"not this" * 1000, large=True),
     RepositoryFile("tokenizer.json", b"{}" * 500),

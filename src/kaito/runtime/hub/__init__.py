@@ -6,6 +6,6 @@ the library's lock, and finished files outlive the pod. Source of its behaviour:
 
 from kaito.runtime.hub.fetch import fetch
 from kaito.runtime.hub.hub_error import HubError
-from kaito.runtime.hub.model import HubModel
+from kaito.runtime.hub.model import ALLOWED, HubModel
 
-__all__ = ["HubError", "HubModel", "fetch"]
+__all__ = ["ALLOWED", "HubError", "HubModel", "fetch"]
