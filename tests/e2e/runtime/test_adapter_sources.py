@@ -6,6 +6,7 @@ Its directory has every bad adapter and one good one: each says why, and nothing
 import hashlib
 import http.server
 import io
+import signal
 import tarfile
 import threading
 import time
@@ -19,6 +20,7 @@ from hub import FakeHub, Repository, RepositoryFile
 from registry import PASSWORD, RealRegistry
 from runtime.adapter_files import write_adapter
 from runtime.bad_adapters import BAD_ADAPTERS
+from runtime.engine_loss import lose_engine
 from runtime.peft_files import AdapterFiles
 from runtime.server import PRESET, TOKEN, Answer, RuntimeServer
 
@@ -94,7 +96,7 @@ def server(
         folder,
         stand_in,
         f"--served-model-name={PRESET}",
-        "--max-model-len=512",
+        "--max-model-len=2048",
         f"--kaito-adapters-dir={directory}",
         f"--kaito-adapter-store={folder / 'store'}",
         f"--kaito-adapter-credentials-dir={credentials}",
@@ -215,3 +217,8 @@ def test_what_cannot_be_had_says_why_and_harms_nobody(server: RuntimeServer, reg
         assert settled(server, name, "Failed")["reason"] == reason
     assert text(server, PRESET) == before
     assert PASSWORD not in server.log()
+
+
+def test_an_engine_that_dies_with_its_adapters_is_seen_and_told(server: RuntimeServer) -> None:
+    """The last of the file: the server has ended afterwards."""
+    lose_engine(server, signal.SIGKILL, "EngineDied", 1)
