@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 import yaml
-from adapters import damaged, make_adapter, widened
+from adapters import damaged, make_adapters, widened
 from cluster import EXAMPLES, ROOT, Cluster
 from killing import CONTROLLER, kill_and_wait
 from registry import RealRegistry
@@ -49,8 +49,7 @@ def base_answer(workspace: Cluster) -> str:
 def made(workspace: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the adapters `pirate` and `butler`, for the weights that the Workspace serves."""
     folder = tmp_path_factory.mktemp("adapters")
-    for style in ("pirate", "butler"):
-        make_adapter(workspace.directory / "weights" / PRESET, folder / style, style)
+    make_adapters(workspace.directory / "weights" / PRESET, folder, "pirate", "butler")
     return folder
 
 
