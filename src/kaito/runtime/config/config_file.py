@@ -69,6 +69,10 @@ def parse_config_file(text: str) -> ConfigFile:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _invalid(line, f"is not YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        raise _invalid(text.count("\n", 0, error.position) + 1, f"is not YAML: {error.reason}") from None
+    except RecursionError:
+        raise _invalid(1, "begins maps or lists that are too deep") from None
     if node is None:
         return ConfigFile()
     flags: list[tuple[Flag, int]] = []
@@ -82,7 +86,7 @@ def parse_config_file(text: str) -> ConfigFile:
                 if flag_name in _REMOVED_FROM_VLLM:
                     remarks.append(f"line {at}: {name} has no effect: vLLM no longer has it")
                 else:
-                    flags.append((_flag(flag_name, setting, at), at))
+                    flags.append((_readable(flag_name, setting, at), at))
         elif key in _LEGACY:
             remarks.append(f"line {line}: {key} has no effect: {_LEGACY[key]}")
         else:
@@ -99,10 +103,20 @@ def _entries(node: yaml.Node, where: str) -> Iterator[tuple[str, yaml.Node, int]
     seen: set[str] = set()
     for key, value in node.value:
         line = key.start_mark.line + 1
-        if key.value in seen:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _invalid(line, "has a key that is no word")
+        if spelled(key.value) in seen:
             raise _invalid(line, f"gives {key.value!r} a second time")
-        seen.add(key.value)
+        seen.add(spelled(key.value))
         yield key.value, value, line
+
+
+def _readable(name: str, node: yaml.Node, line: int) -> Flag:
+    try:
+        return _flag(name, node, line)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):  # tags, dates and numbers that are none, cycles
+        message = f"gives {name} a value that cannot be read; text that only looks like a value of YAML needs quotes"
+        raise _invalid(line, message) from None
 
 
 def _flag(name: str, node: yaml.Node, line: int) -> Flag:

@@ -58,7 +58,7 @@ class EffectiveConfig:
     @property
     def lora_rank(self) -> int:
         """The largest rank an adapter may have; 0 without LoRA. vLLM's default is 16."""
-        return int(self.flags.value("max-lora-rank") or 16) if self.flags.get("enable-lora") else 0
+        return _whole(self.flags.value("max-lora-rank"), 16) if self.flags.get("enable-lora") else 0
 
 
 def effective_config(
@@ -111,13 +111,21 @@ def _with_lora(flags: Flags, size: LoraSize, remarks: list[str]) -> Flags:
         return flags
     if flags.get("enable-lora") is None:
         remarks.append(f"LoRA is on: adapters may come, up to rank {size.rank} and {size.slots} at a time")
-    slots = int(flags.value("max-loras") or size.slots)
+    slots = _whole(flags.value("max-loras"), size.slots)
     return flags.default(
         Flag("enable-lora"),
         Flag("max-lora-rank", (str(size.rank),)),
         Flag("max-loras", (str(slots),)),
         Flag("max-cpu-loras", (str(max(size.cpu_slots, slots)),)),
     )
+
+
+def _whole(given: str | None, otherwise: int) -> int:
+    """Return a flag's number. What is no number is left to vLLM, which refuses it by the flag's name."""
+    try:
+        return int(given or otherwise)
+    except ValueError:
+        return otherwise
 
 
 def _for_cpu(flags: Flags, hardware: Hardware, weights: Weights, remarks: list[str]) -> Flags:

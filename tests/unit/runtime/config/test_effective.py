@@ -127,6 +127,12 @@ def test_flags_decide_on_lora_where_they_are_given() -> None:
     assert effective().lora_rank == 0
 
 
+def test_a_number_that_is_none_is_left_for_vllm_to_refuse() -> None:
+    config = effective("--enable-lora --max-loras=four --max-lora-rank=big", lora=LORA)
+    assert (config.flags.value("max-loras"), config.flags.value("max-cpu-loras")) == ("four", "32")
+    assert config.lora_rank == 16
+
+
 def test_vllm_asks_the_hub_for_nothing() -> None:
     assert effective().environment["HF_HUB_OFFLINE"] == "1"
     assert effective(weights=HUB).environment["HF_HUB_OFFLINE"] == "1"
