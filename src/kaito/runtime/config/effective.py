@@ -1,5 +1,6 @@
 """What vLLM is started with: the command line, the config file, the machine and the weights, made into one."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ _GPU_ONLY = (
     "performance-mode",
 )
 _COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "cc")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKmMgGtT]?)")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told otherwise
 
 
@@ -86,7 +88,7 @@ def effective_config(
         flags = _with_lora(flags, lora, remarks)
     if not hardware.accelerator:
         flags = _for_cpu(flags, hardware, weights, remarks)
-        _check_memory(hardware, weights)
+        _check_memory(flags, hardware, weights)
     own = (
         Flag("model", (options.model,)),
         Flag("host", (options.host or _EVERYWHERE,)),
@@ -151,13 +153,31 @@ def _kv_cache(weights: Weights) -> int:
     return STAND_IN_KV_CACHE_BYTES if weights.kind == "stand-in" else KV_CACHE_BYTES
 
 
-def _check_memory(hardware: Hardware, weights: Weights) -> None:
+def _check_memory(flags: Flags, hardware: Hardware, weights: Weights) -> None:
     """Refuse weights that cannot fit into main memory, before minutes are spent on finding out."""
-    cache = _kv_cache(weights)
-    if 0 < hardware.available_memory < weights.total_bytes + cache:
+    cache = _bytes(flags.value("kv-cache-memory-bytes") or "") or _kv_cache(weights)
+    loaded = weights.total_bytes * (2 if _widened(flags, weights) else 1)
+    if 0 < hardware.available_memory < loaded + cache:
         raise FatalError(
             "NotEnoughMemory",
-            f"The weights need {weights.total_bytes / GIB:.1f} GiB and the KV cache {cache / GIB:.1f} GiB, "
+            f"The weights need {loaded / GIB:.1f} GiB and the KV cache {cache / GIB:.1f} GiB, "
             f"but only {hardware.available_memory / GIB:.1f} GiB of memory are available.",
             remedy="Use a machine with more memory, a smaller model, or the stand-in (kaito up --weights stand-in).",
         )
+
+
+def _widened(flags: Flags, weights: Weights) -> bool:
+    """Say whether weights of 16 bits are loaded as 32. Quantized ones stay as they are packed."""
+    stored = weights.config.get("dtype") or weights.config.get("torch_dtype")  # transformers 5 and before
+    packed = "quantization_config" in weights.config
+    return flags.value("dtype") in {"float", "float32"} and stored in {"bfloat16", "float16"} and not packed
+
+
+def _bytes(text: str) -> int | None:
+    """Return a size as vLLM reads it (`1g` is 10^9, `1G` is 2^30); None for what it refuses."""
+    size = _SIZE.fullmatch(text)
+    if size is None:
+        return None
+    number, suffix = size.groups()
+    base = 1024 if suffix.isupper() else 1000
+    return int(float(number) * base ** " kmgt".index(suffix.lower())) if suffix else int(float(number))

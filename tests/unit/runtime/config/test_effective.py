@@ -92,6 +92,33 @@ def test_weights_that_cannot_fit_are_refused_with_the_numbers() -> None:
     assert caught.value.reason == "NotEnoughMemory"
 
 
+@pytest.mark.parametrize("size", ["268435456", "256M", "0.25g"])
+def test_the_kv_cache_is_counted_as_large_as_it_is_asked_for(size: str) -> None:
+    weights = Weights("path", "/w", 15 * 2**30 + 2**29)
+    effective(file=f"vllm:\n  kv-cache-memory-bytes: {size}\n", weights=weights)
+    with pytest.raises(FatalError, match=r"the KV cache 1\.0 GiB"):
+        effective(weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("config", "fits"),
+    [
+        ({"torch_dtype": "bfloat16"}, False),
+        ({"dtype": "float16"}, False),
+        ({"dtype": "float32"}, True),
+        ({"torch_dtype": "bfloat16", "quantization_config": {}}, True),
+        ({}, True),
+    ],
+)
+def test_weights_of_16_bits_that_become_32_need_twice_their_size(config: dict[str, Any], fits: bool) -> None:
+    weights = Weights("path", "/w", 9 * 2**30, config=config)
+    if fits:
+        effective(weights=weights)
+        return
+    with pytest.raises(FatalError, match=r"weights need 18\.0 GiB"):
+        effective(weights=weights)
+
+
 def test_the_workspace_s_name_is_none_of_the_base_model_s_for_adapters_may_come() -> None:
     assert effective("--served-model-name=phi", workspace="ws").names == ("phi",)
     assert effective("--served-model-name=phi", workspace="phi").names == ("phi",)
