@@ -5,10 +5,35 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from runtime.server import KAITO_RUNTIME, RuntimeServer
+
+REFUSED = {
+    "a flag that nobody knows": (["--max-modl-len=4"], "InvalidFlag", 2),
+    "a context that is too long": (["--max-model-len=99999999"], "ContextTooLong", 1),
+    "an adapter that is not there": (["--enable-lora", "--lora-modules=a=/bad"], "EngineFailed", 1),
+    "damaged weights": (["--max-model-len=512"], "ModelInvalid", 1),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RuntimeServer]]:
+    """A server for each case, all started at once: each is busy on one core, mostly with imports."""
+    damaged = tmp_path_factory.mktemp("damaged")
+    for path in stand_in.iterdir():
+        if path.is_file():
+            (damaged / path.name).write_bytes(path.read_bytes())
+    (damaged / "model.safetensors").write_bytes(b"garbage" * 1000)
+    servers = {}
+    for case, (flags, _, _) in REFUSED.items():
+        weights = damaged if case == "damaged weights" else stand_in
+        servers[case] = RuntimeServer(tmp_path_factory.mktemp("refused"), weights, *flags)
+    yield servers
+    for server in servers.values():
+        server.kill()
 
 
 def last_line(log: str) -> dict[str, str]:
@@ -16,36 +41,13 @@ def last_line(log: str) -> dict[str, str]:
     return dict(json.loads([line for line in log.splitlines() if line.startswith("{")][-1]))
 
 
-@pytest.mark.parametrize(
-    ("flags", "reason", "status"),
-    [
-        (["--max-modl-len=4"], "InvalidFlag", 2),
-        (["--max-model-len=99999999"], "ContextTooLong", 1),
-        (["--enable-lora", "--lora-modules=a=/bad"], "EngineFailed", 1),
-    ],
-)
-def test_what_vllm_refuses_ends_the_server_with_a_reason(
-    stand_in: Path, tmp_path: Path, flags: list[str], reason: str, status: int
-) -> None:
-    server = RuntimeServer(tmp_path, stand_in, *flags)
-    assert server.process.wait(200) == status
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_served_ends_the_server_with_a_reason(refused: dict[str, RuntimeServer], case: str) -> None:
+    server, (_, reason, status) = refused[case], REFUSED[case]
+    assert server.process.wait(280) == status
     line = last_line(server.log())
-    assert (line["event"], line["reason"]) == ("failed", reason)
+    assert (line["event"], line["reason"]) == ("failed", reason), line
     assert line["remedy"]
-    assert server.left_over() == []
-
-
-def test_damaged_weights_are_named_by_the_engine_s_own_error(stand_in: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    for path in stand_in.iterdir():
-        if path.is_file():
-            (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "model.safetensors").write_bytes(b"garbage" * 1000)
-    server = RuntimeServer(tmp_path, folder, "--max-model-len=512")
-    assert server.process.wait(280) == 1
-    line = last_line(server.log())
-    assert (line["event"], line["reason"]) == ("failed", "ModelInvalid"), line
     assert server.left_over() == []
 
 
