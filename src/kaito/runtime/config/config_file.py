@@ -23,6 +23,8 @@ _LEGACY = {
 _REMOVED_FROM_VLLM = frozenset(
     {"swap-space", "disable-frontend-multiprocessing", "use-v2-block-manager", "num-scheduler-steps"}
 )
+_JSON_LISTS = frozenset({"allowed-origins", "allowed-methods", "allowed-headers"})
+"""Flags that take a list as one word of JSON; others take a word for each entry."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[^=\s]+)?")
 """A flag's name. With a `=` in it, it would be another flag with a value."""
@@ -132,6 +134,8 @@ def _flag(name: str, node: yaml.Node, line: int) -> Flag:
     if isinstance(value, list):
         if not value:
             raise _invalid(line, f"gives {name} an empty list")
+        if name in _JSON_LISTS:
+            return Flag(name, (json.dumps(value),))
         words = tuple(_word(item) for item in value)
         if any(word.startswith("-") and not _NUMBER.fullmatch(word) for word in words):
             raise _invalid(line, f"gives {name} an entry that begins with a dash, which vLLM would take for a flag")

@@ -32,7 +32,7 @@ _GPU_ONLY = (
     "data-parallel-size",
     "performance-mode",
 )
-_COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level", "cc")
+_COMPILATION = ("enforce-eager", "no-enforce-eager", "compilation-config", "optimization-level")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKmMgGtT]?)")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the contract: all addresses unless told otherwise
 

@@ -7,13 +7,34 @@ from dataclasses import dataclass
 _OPTIMIZATION = re.compile(r"^-O=?(?=.)")
 _FLAG = re.compile(r"--?[A-Za-z]")
 _SHORT = {
-    "-tp": "tensor-parallel-size",
-    "-pp": "pipeline-parallel-size",
-    "-dp": "data-parallel-size",
     "-O": "optimization-level",
+    "-ac": "attention-config",
+    "-asc": "api-server-count",
+    "-cc": "compilation-config",
+    "-dc": "diffusion-config",
+    "-dcp": "decode-context-parallel-size",
+    "-dp": "data-parallel-size",
+    "-dpa": "data-parallel-address",
+    "-dpb": "data-parallel-backend",
+    "-dpe": "data-parallel-external-lb",
+    "-dph": "data-parallel-hybrid-lb",
+    "-dpl": "data-parallel-size-local",
+    "-dpm": "data-parallel-multi-port-external-lb",
+    "-dpn": "data-parallel-rank",
+    "-dpp": "data-parallel-rpc-port",
+    "-dpr": "data-parallel-start-rank",
+    "-ep": "enable-expert-parallel",
+    "-n": "nnodes",
+    "-pcp": "prefill-context-parallel-size",
+    "-pp": "pipeline-parallel-size",
     "-q": "quantization",
+    "-r": "node-rank",
+    "-sc": "speculative-config",
+    "-tp": "tensor-parallel-size",
 }
-_SECRET = re.compile(r"(api-key|token|password|secret)")
+"""vLLM's short names; a test compares them with its parser's, which is too slow to ask here."""
+
+_SECRET = re.compile(r"api-key|(^|-)token$|password|secret")
 
 
 @dataclass(frozen=True)
@@ -97,7 +118,8 @@ def spelled(name: str) -> str:
 
 
 def _long_name(word: str) -> str:
-    return _SHORT.get(word) or spelled(word.lstrip("-"))
+    head, dot, field = word.partition(".")
+    return _SHORT[head] + dot + field if head in _SHORT else spelled(word.lstrip("-"))
 
 
 def _chain(parts: Iterable[tuple[str, ...]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import structlog
 
-from kaito.runtime.config import ConfigFile, EffectiveConfig
+from kaito.runtime.config import ConfigFile, EffectiveConfig, Flags
 from kaito.runtime.engine import vllm_compat
 from kaito.runtime.failure import FatalError
 
@@ -34,7 +34,8 @@ def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namesp
     """Return vLLM's arguments. Raises InvalidFlag, or InvalidConfigFile with the line for what the file said."""
     parser = vllm_compat.make_arg_parser(vllm_compat.FlexibleArgumentParser(prog="kaito-runtime serve", add_help=False))
     known = sorted(option for action in parser._actions for option in action.option_strings)  # noqa: SLF001 - argparse has no other way
-    for flag in config.flags:
+    flags = _without_idle_opposites(config.flags, parser)
+    for flag in flags:
         _check_known(flag.name, known, file)
 
     def refuse(message: str) -> NoReturn:
@@ -53,7 +54,7 @@ def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namesp
         )
 
     parser.error = refuse
-    arguments: argparse.Namespace = parser.parse_args(config.flags.argv())
+    arguments: argparse.Namespace = parser.parse_args(flags.argv())
     try:
         vllm_compat.validate_parsed_serve_args(arguments)
     except (TypeError, ValueError, KeyError) as error:
@@ -62,9 +63,15 @@ def vllm_arguments(config: EffectiveConfig, file: ConfigFile) -> argparse.Namesp
     return arguments
 
 
+def _without_idle_opposites(flags: Flags, parser: argparse.ArgumentParser) -> Flags:
+    """Leave out each `--no-x` where vLLM has only `--x`, which is off unless it is given."""
+    actions = [action for action in parser._actions if isinstance(action, argparse._StoreTrueAction)]  # noqa: SLF001
+    return flags.without(*(f"no-{option.removeprefix('--')}" for action in actions for option in action.option_strings))
+
+
 def _check_known(name: str, known: list[str], file: ConfigFile) -> None:
-    """Refuse a flag that vLLM does not have. `--a.b` and `-O3` are forms of `--a` and `-O`."""
-    spellings = {f"--{name}", f"--{name.partition('.')[0]}", f"-{name}", f"-{name[0]}" if name.startswith("O") else ""}
+    """Refuse a flag that vLLM does not have. `--a.b` is a form of `--a`."""
+    spellings = {f"--{name}", f"--{name.partition('.')[0]}"}
     underscored = {spelling.replace("-", "_").replace("__", "--", 1) for spelling in spellings}
     if (spellings | underscored) & set(known):
         return

@@ -39,6 +39,11 @@ def test_a_field_of_a_map_keeps_its_name_and_takes_json(value: str, argument: st
     assert file.line_of("compilation-config") == 2
 
 
+def test_origins_are_one_word_of_json() -> None:
+    file = parse_config_file('vllm:\n  allowed_origins: ["*"]\n')
+    assert file.flags == (Flag("allowed-origins", ('["*"]',)),)
+
+
 @pytest.mark.parametrize("text", ["", "vllm:\n", "vllm: {}\n", "# nothing\n"])
 def test_an_empty_file_or_map_says_nothing(text: str) -> None:
     assert parse_config_file(text).flags == ()

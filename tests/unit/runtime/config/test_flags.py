@@ -14,6 +14,9 @@ from kaito.runtime.config import Flag, Flags
         (["--a_b", "--no-c"], [Flag("a-b"), Flag("no-c")]),
         (["--a_b.c_d.e_f=1"], [Flag("a-b.c_d.e_f", ("1",))]),
         (["-tp", "2"], [Flag("tensor-parallel-size", ("2",))]),
+        (["-dcp", "2"], [Flag("decode-context-parallel-size", ("2",))]),
+        (["-ep"], [Flag("enable-expert-parallel")]),
+        (["-cc.mode=3"], [Flag("compilation-config.mode", ("3",))]),
         (["--max-model-len", "-1"], [Flag("max-model-len", ("-1",))]),
         (['--x={"y": 1}'], [Flag("x", ('{"y": 1}',))]),
         (["--x="], [Flag("x", ("",))]),
@@ -47,8 +50,8 @@ def test_a_default_gives_way_to_the_flag_and_to_its_opposite() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    flags = Flags.parse(["--api-key", "hunter2", "hunter3", "--hf-token=abc", "--port=1"])
-    assert flags.shown() == ["--api-key=***", "--hf-token=***", "--port=1"]
+    flags = Flags.parse(["--api-key", "hunter2", "hunter3", "--hf-token=abc", "--port=1", "--tokenizer=t"])
+    assert flags.shown() == ["--api-key=***", "--hf-token=***", "--port=1", "--tokenizer=t"]
     assert "hunter2" in flags.argv()
 
 
