@@ -28,7 +28,7 @@ from kaito.runtime.engine.lora import LoraEngine, LoraEngineElsewhere
 from kaito.runtime.engine.parent_death import mark_server
 from kaito.runtime.engine.processes import cpu_seconds_of_children
 from kaito.runtime.engine.pulse import Pulse
-from kaito.runtime.engine.warm_up import look_at, warm_up
+from kaito.runtime.engine.warm_up import least, look_at, warm_up
 from kaito.runtime.engine.watch import Watch
 from kaito.runtime.front import BackgroundLoop, Gate, KeyRing, Limits, Rules, asgi
 from kaito.runtime.front.keys import KEY_VARIABLE
@@ -70,9 +70,10 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
         with start_failures(recorded_cause):
             engine = await stack.enter_async_context(vllm_compat.build_async_engine_client(serving.arguments))
             pulse = Pulse(engine, count_tokens=serving.arguments.max_num_queued_tokens is not None)
-            application = await _application(engine, serving.arguments)
+            tasks = await engine.get_supported_tasks()
+            application = await _application(engine, serving.arguments, tasks)
         board.weights(loaded=board.state.weights["totalBytes"])
-        gate = await _warmed(serving, engine, application, pulse)
+        gate = await _warmed(serving, engine, application, pulse, tasks)
         server = HttpServer(_http_config(gate, serving))
         await take_over()
         board.enter("ready", serving.weights.sentence())
@@ -84,7 +85,7 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
             await until_the_end(
                 partial(server.serve, sockets=[listener]),
                 partial(setattr, server, "should_exit", True),
-                _watch(serving, engine, application, pulse).run(),
+                _watch(serving, engine, application, pulse, least(_base(serving), tasks)).run(),
                 gate,
                 board,
                 serving.options,
@@ -97,9 +98,8 @@ async def serve(serving: Serving, listener: socket.socket, take_over: Callable[[
         engine.shutdown(timeout=0)
 
 
-async def _application(engine: Any, arguments: Any) -> Any:
+async def _application(engine: Any, arguments: Any, tasks: tuple[str, ...]) -> Any:
     """Return vLLM's application for the engine, with the adapters and parsers that its flags name."""
-    tasks = await engine.get_supported_tasks()
     application = vllm_compat.build_app(arguments, tasks, engine.model_config)
     await vllm_compat.init_app_state(engine, application.state, arguments, tasks)
     application.state.server = SimpleNamespace()  # what vLLM's error handlers tell to exit; the watch decides that
@@ -121,20 +121,25 @@ def _own_scope(options: ServeOptions) -> asgi.Scope:
     return asgi.own_scope(options.host or "127.0.0.1", options.port)
 
 
-def _watch(serving: Serving, engine: Any, application: Any, pulse: Pulse) -> Watch:
-    """Return what looks at the engine from now on."""
+def _watch(
+    serving: Serving, engine: Any, application: Any, pulse: Pulse, canary: tuple[str, dict[str, Any]] | None
+) -> Watch:
+    """Return what looks at the engine from now on; with no canary it sees that the engine has ended, not that it hangs.
+
+    `canary`: path and body of what an engine that is long silent is asked.
+    """
     options = serving.options
     scope = _own_scope(options)
-    body = {"model": _base(serving), "prompt": "Hello", "max_tokens": 1, "temperature": 0}
+    path, body = canary or ("", {})
 
     async def ask() -> int:
-        return (await asgi.ask(application, scope, "POST", "/v1/completions", body)).status
+        return (await asgi.ask(application, scope, "POST", path, body)).status
 
     return Watch(
         engine,
         pulse,
         ask,
-        period=options.canary_seconds,
+        period=options.canary_seconds if canary else 0,
         deadline=options.canary_deadline_seconds,
         clock=serving.clock,
         cpu_seconds=None if serving.config.accelerator else cpu_seconds_of_children,
@@ -180,7 +185,7 @@ def _rules(serving: Serving, engine: Any) -> Rules:
     )
 
 
-async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse) -> Gate:
+async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse, tasks: tuple[str, ...]) -> Gate:
     """Load the adapters, ask everything once, and return the gate through which clients will come."""
     board, options = serving.board, serving.options
     base = _base(serving)
@@ -193,7 +198,7 @@ async def _warmed(serving: Serving, engine: Any, application: Any, pulse: Pulse)
     )
     board.enter("warming", "asking the model once")
     about = await look_at(application, scope, base)
-    await warm_up(application, scope, base, lora.adapters, about)
+    await warm_up(application, scope, base, lora.adapters, tasks=tasks, chat=about.chat_template)
     together = [options.workspace] if options.workspace else []
     chat = ChatRoute(application, about, lambda: asked_by_default(options.workspace, together, base, lora.adapters))
 

@@ -4,7 +4,7 @@ Not cosmetic: some settings (a head size that a CPU kernel lacks) pass every che
 first request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
@@ -17,6 +17,8 @@ from kaito.runtime.front import asgi
 _log = structlog.get_logger("kaito.runtime")
 
 _PROMPT = "Hello"
+_POOLS = frozenset({"embed", "classify", "token_embed", "token_classify"})
+"""vLLM's tasks of models that take one text and answer no text. Its others want audio, or what a plugin makes of it."""
 
 
 async def look_at(application: asgi.Application, scope: asgi.Scope, model: str) -> Server:
@@ -30,25 +32,45 @@ async def look_at(application: asgi.Application, scope: asgi.Scope, model: str) 
     return Server(chat_template=chat.status == 200, context=int(content["max_model_len"]))
 
 
+def least(model: str, tasks: Collection[str], *, chat: bool = False) -> tuple[str, dict[str, Any]] | None:
+    """Return path and body of the least that a model can be asked, None where vLLM's `tasks` tell of nothing.
+
+    One token of a model that generates, with `chat` through its chat template; one text for a model that pools.
+    """
+    if "generate" in tasks:
+        body: dict[str, Any] = {"model": model, "max_tokens": 1, "temperature": 0}
+        if chat:
+            return "/v1/chat/completions", {**body, "messages": [{"role": "user", "content": _PROMPT}]}
+        return "/v1/completions", {**body, "prompt": _PROMPT}
+    if tasks and _POOLS.issuperset(tasks):
+        return "/pooling", {"model": model, "input": _PROMPT}
+    return None
+
+
 async def warm_up(
-    application: asgi.Application, scope: asgi.Scope, base: str, adapters: Sequence[str], server: Server
+    application: asgi.Application,
+    scope: asgi.Scope,
+    base: str,
+    adapters: Sequence[str],
+    *,
+    tasks: Collection[str],
+    chat: bool,
 ) -> None:
-    """Ask each model for one token, as clients will. Raises WarmUpFailed for the base model; no adapter stops it."""
-    if refused := await _ask(application, scope, base, server):
+    """Ask each model for the least, as clients will. Raises WarmUpFailed for the base model; no adapter stops it."""
+    if refused := await _ask(application, scope, base, least(base, tasks, chat=chat)):
         raise _failed(refused)
     for adapter in adapters:
-        if refused := await _ask(application, scope, adapter, server):
+        if refused := await _ask(application, scope, adapter, least(adapter, tasks, chat=chat)):
             _log.warning("an adapter did not answer its first request", name=adapter, why=first_sentences(refused))
 
 
-async def _ask(application: asgi.Application, scope: asgi.Scope, model: str, server: Server) -> str:
-    """Ask for one token; return what went wrong, empty when nothing did."""
-    body: dict[str, Any] = {"model": model, "max_tokens": 1, "temperature": 0}
-    if server.chat_template:
-        path, body["messages"] = "/v1/chat/completions", [{"role": "user", "content": _PROMPT}]
-    else:
-        path, body["prompt"] = "/v1/completions", _PROMPT
-    answer = await asgi.ask(application, scope, "POST", path, body)
+async def _ask(
+    application: asgi.Application, scope: asgi.Scope, model: str, request: tuple[str, dict[str, Any]] | None
+) -> str:
+    """Send a model's first request; return what went wrong, empty when nothing did."""
+    if request is None:
+        return ""
+    answer = await asgi.ask(application, scope, "POST", *request)
     if answer.status == 200:
         return ""
     return f"The model {model} answered its first request with {answer.status}: {bytes(answer.body[:300])!r}"
