@@ -6,6 +6,7 @@ A recorder must never hold up a reconcile: `record` only puts into a bounded que
 import asyncio
 import socket
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter
@@ -71,10 +72,12 @@ class EventRecorder:
         *,
         action: str = "",
         related: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
     ) -> None:
         """Note an event about `obj`, which carries apiVersion, kind and metadata. Never blocks.
 
-        `related` is a second object that had to do with it.
+        `related` is a second object that had to do with it. `at` is when it happened, now where left out: the answer to
+        a write comes when others have acted on it already, and their events would be told as the earlier ones.
         """
         self._put(
             Occurrence(
@@ -84,7 +87,7 @@ class EventRecorder:
                 reason,
                 shortened(message),
                 action,
-                self._clock.now(),
+                at or self._clock.now(),
                 self._clock.monotonic(),
             )
         )

@@ -107,6 +107,17 @@ async def test_an_event_says_who_what_when_and_about_whom(recorder, client, cloc
     }
 
 
+async def test_what_happened_before_it_is_told_stands_before_what_came_of_it(recorder, client, clock):
+    at = clock.now()
+    await clock.advance(1)
+    recorder.record(THING, "Normal", "Used", "others used it")
+    recorder.record(THING, "Normal", "Made", "made it", at=at)
+    await clock.settle()
+    used, made = client.created
+    assert made["lastTimestamp"] == "2026-01-01T00:00:00Z" < used["lastTimestamp"]
+    assert made["metadata"]["name"] < used["metadata"]["name"]
+
+
 async def test_the_events_of_a_cluster_scoped_object_are_in_default(recorder, client, clock):
     recorder.record(NODE, "Warning", "Lost", "lost it")
     await clock.settle()

@@ -1,13 +1,18 @@
 """Where pods go, and what is said when they go nowhere."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kaito.core import Key
+from kaito.core.kinds import NODE
 from kaito.local.controllers.scheduler.affinity import matches_node
 from kaito.local.controllers.scheduler.decide import Candidate, place, wants_scheduling
+from kaito.local.controllers.scheduler.reconciler import SchedulerReconciler
 from kaito.local.controllers.scheduler.resources import requests, used
 from kaito.local.controllers.scheduler.taints import tolerates
+from kaito.testing import VirtualClock
 
 GPU_TAINT = {"key": "sku", "value": "gpu", "effect": "NoSchedule"}
 
@@ -157,3 +162,34 @@ def test_pods_of_other_schedulers_gated_bound_and_deleted_pods_are_left_alone() 
     gone = pod()
     gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert not wants_scheduling(gone)
+
+
+class Entry:
+    """A node in the cache."""
+
+    def __init__(self, node: Any) -> None:
+        self.metadata = SimpleNamespace(name=node["metadata"]["name"], deletion_timestamp=None)
+        self.decode = lambda: node
+
+
+async def test_a_pod_was_assigned_before_whatever_its_node_did_with_it() -> None:
+    clock = VirtualClock()
+    asked = clock.now()
+    waiting = pod()
+    waiting["metadata"] |= {"namespace": "ns", "uid": "u"}
+
+    async def create_subresource(*_: Any) -> None:
+        await clock.advance(1)  # the node starts it meanwhile, and says so
+
+    cache = SimpleNamespace(
+        get=lambda kind, _: None if kind is NODE else waiting,
+        entries=lambda _: [Entry(node())],
+        by_index=lambda *_: [],
+    )
+    recorded: dict[str, Any] = {}
+    events = SimpleNamespace(record=lambda *_, **more: recorded.update(more))
+    scheduler: Any = SchedulerReconciler
+    await scheduler(cache, SimpleNamespace(create_subresource=create_subresource), events, clock).reconcile(
+        Key("ns", "p")
+    )
+    assert recorded["at"] == asked

@@ -83,6 +83,7 @@ class SchedulerReconciler:
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
         self._assumed[key_of(pod)] = (pod, node)
+        at = self._clock.now()
         try:
             await self._client.create_subresource(POD, key_of(pod), "binding", binding)
         except NotFoundError:
@@ -92,7 +93,7 @@ class SchedulerReconciler:
             self._assumed.pop(key_of(pod), None)
             raise
         message = f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {node}"
-        self._events.record(pod, "Normal", "Scheduled", message, action="Binding")
+        self._events.record(pod, "Normal", "Scheduled", message, action="Binding", at=at)
 
     async def _refuse(self, pod: Object, message: str) -> None:
         current = condition(pod.get("status") or {}, "PodScheduled")
